@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+# tilt_must_fail(NAME <name> SOURCE <file> MESSAGE <regex> [LIBRARIES <target>...])
+#
+# One source, two tests: it must compile as it stands (must_fail.<name>.ok), and with TILT_MUST_FAIL defined the compiler must answer
+# with MESSAGE (must_fail.<name>.ko). The first guards against failing for the wrong reason.
+function(tilt_must_fail)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;SOURCE;MESSAGE" "LIBRARIES")
+  if(arg_UNPARSED_ARGUMENTS OR NOT arg_NAME OR NOT arg_SOURCE OR NOT arg_MESSAGE)
+    message(FATAL_ERROR "tilt_must_fail(NAME ... SOURCE ... MESSAGE ...) does not know ${arg_UNPARSED_ARGUMENTS}")
+  endif()
+  tilt_missing_library(missing ${arg_LIBRARIES})
+  if(missing)
+    message(STATUS "must_fail.${arg_NAME} is left out: it needs ${missing}")
+    return()
+  endif()
+  set(compile ${CMAKE_CXX_COMPILER} -std=c++20 -fsyntax-only)
+  foreach(library tilt::tilt ${arg_LIBRARIES})
+    list(APPEND compile "-I$<JOIN:$<TARGET_PROPERTY:${library},INTERFACE_INCLUDE_DIRECTORIES>,;-I>")
+  endforeach()
+  set(source "${CMAKE_CURRENT_SOURCE_DIR}/${arg_SOURCE}")
+  add_test(NAME must_fail.${arg_NAME}.ok COMMAND ${compile} ${source} COMMAND_EXPAND_LISTS)
+  add_test(NAME must_fail.${arg_NAME}.ko COMMAND ${compile} -DTILT_MUST_FAIL ${source} COMMAND_EXPAND_LISTS)
+  set_tests_properties(must_fail.${arg_NAME}.ok must_fail.${arg_NAME}.ko PROPERTIES LABELS must_fail TIMEOUT 120)
+  set_tests_properties(must_fail.${arg_NAME}.ko PROPERTIES PASS_REGULAR_EXPRESSION "error: [^\n]*${arg_MESSAGE}")
+endfunction()
