@@ -59,7 +59,7 @@ template <backend B> class arena {
   index capacity() const { return capacity_; }
 
  private:
-  std::byte* aligned() const {
+  std::byte* aligned() {
     const auto address = reinterpret_cast<std::uintptr_t>(block_->data());
     const auto unit = static_cast<std::uintptr_t>(detail::arena_alignment);
     return block_->data() + static_cast<index>((unit - address % unit) % unit);
