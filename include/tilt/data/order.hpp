@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <numeric>
 #include <span>
+#include <tilt/scalar/config.hpp>
 #include <tilt/scalar/philox.hpp>
 #include <utility>
 #include <vector>

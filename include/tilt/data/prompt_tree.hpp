@@ -8,7 +8,7 @@ namespace tilt {
 
 /// A completion of a prompt: its tokens, the end-of-text token included where there is one.
 struct response {
-  std::vector<token> tokens;
+  std::vector<token> tokens = {};
   bool desirable = true;  ///< read by losses over single labelled responses (KTO)
 };
 
@@ -21,9 +21,9 @@ struct edge {
 /// The unit of a batch: a prompt, its responses, and the preferences among them. A pair has two responses and one edge; a labelled
 /// response and a demonstration have one response and no edge.
 struct prompt_tree {
-  std::vector<token> prompt;
-  std::vector<response> responses;
-  std::vector<edge> edges;
+  std::vector<token> prompt = {};
+  std::vector<response> responses = {};
+  std::vector<edge> edges = {};
   index line = 0;  ///< where it stands in its file, from 1; 0: nowhere
 };
 
