@@ -7,7 +7,32 @@
 
 #include <tilt/scalar/config.hpp>
 
+#include <tilt/tensor/arena.hpp>
+#include <tilt/tensor/backend.hpp>
+#include <tilt/tensor/elementwise.hpp>
 #include <tilt/tensor/packed_trees.hpp>
+#include <tilt/tensor/reference.hpp>
+#include <tilt/tensor/team.hpp>
+#include <tilt/tensor/tree_layout.hpp>
 #include <tilt/tensor/view.hpp>
 
+#include <tilt/model/attention.hpp>
 #include <tilt/model/config.hpp>
+#include <tilt/model/embedding.hpp>
+#include <tilt/model/feed_forward.hpp>
+#include <tilt/model/head.hpp>
+#include <tilt/model/layer.hpp>
+#include <tilt/model/linear.hpp>
+#include <tilt/model/norm.hpp>
+#include <tilt/model/parameters.hpp>
+#include <tilt/model/pass.hpp>
+#include <tilt/model/rope.hpp>
+#include <tilt/model/transformer.hpp>
+
+#include <tilt/optim/adamw.hpp>
+#include <tilt/optim/gradient_norm.hpp>
+#include <tilt/optim/optimizer.hpp>
+#include <tilt/optim/rmsprop.hpp>
+#include <tilt/optim/schedule.hpp>
+#include <tilt/optim/sgd.hpp>
+#include <tilt/optim/update.hpp>

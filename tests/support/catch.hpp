@@ -24,8 +24,8 @@
   } while (false)
 
 /// Skips the test case where a file or folder is not there.
-#define TILT_SKIP_WITHOUT(needed)                                                                                        \
-  do {                                                                                                                   \
-    const std::filesystem::path tilt_needed = needed;                                                                    \
-    if (!std::filesystem::exists(tilt_needed)) TILT_SKIP(tilt_needed.filename().string() + " is not there");             \
+#define TILT_SKIP_WITHOUT(needed)                                                                            \
+  do {                                                                                                       \
+    const std::filesystem::path tilt_needed = needed;                                                        \
+    if (!std::filesystem::exists(tilt_needed)) TILT_SKIP(tilt_needed.filename().string() + " is not there"); \
   } while (false)

@@ -29,9 +29,9 @@ template <class T> struct tolerance {
 /// The outcome of comparing numbers: true if they agree. Catch2 prints it as a sentence: `CHECK(close(a, b, tol))`.
 struct comparison {
   bool agree = true;
-  std::size_t at = 0;       ///< the worst element, 0 for two numbers
-  std::size_t count = 1;    ///< how many were compared
-  long double a = 0, b = 0; ///< the worst element's two values
+  std::size_t at = 0;        ///< the worst element, 0 for two numbers
+  std::size_t count = 1;     ///< how many were compared
+  long double a = 0, b = 0;  ///< the worst element's two values
   long double error = 0, tolerance = 0;
   bool same_size = true;
 
@@ -39,6 +39,7 @@ struct comparison {
 
   friend std::ostream& operator<<(std::ostream& out, const comparison& c) {
     if (!c.same_size) return out << "sizes differ";
+    if (c.count == 0) return out << "nothing to compare";
     const auto digits = out.precision(std::numeric_limits<double>::max_digits10);
     if (c.count != 1) out << "of " << c.count << " elements the worst is [" << c.at << "]: ";
     out << c.a << " against " << c.b << ", error ";
@@ -68,11 +69,13 @@ inline comparison close(long double a, long double b, long double tolerance, lon
 /// The largest finite magnitude: the scale of a range whose small elements are differences of large ones.
 template <class Range> long double largest(const Range& range) {
   long double m = 0;
-  for (const auto& x : range) if (std::isfinite(x)) m = std::max(m, std::abs(static_cast<long double>(x)));
+  for (const auto& x : range)
+    if (std::isfinite(x)) m = std::max(m, std::abs(static_cast<long double>(x)));
   return m;
 }
 
-/// Whether two ranges agree element by element; reports the worst one. A `scale` > 0 measures smaller elements against it.
+/// Whether two ranges agree element by element; reports the worst one. A `scale` > 0 measures smaller elements against it. Two empty
+/// ranges do not agree: nothing was tested.
 template <class A, class B> comparison all_close(const A& a, const B& b, long double tolerance, long double scale = 0) {
   comparison worst{.count = static_cast<std::size_t>(std::size(a)), .tolerance = tolerance};
   if (std::size(a) != std::size(b)) return {.agree = false, .same_size = false};
@@ -84,7 +87,7 @@ template <class A, class B> comparison all_close(const A& a, const B& b, long do
     if (at == 0 || error > worst.error) worst.at = at, worst.a = left, worst.b = right, worst.error = error;
     ++at, ++other;
   }
-  worst.agree = worst.error <= tolerance;
+  worst.agree = worst.count > 0 && worst.error <= tolerance;
   return worst;
 }
 
