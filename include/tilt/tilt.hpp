@@ -18,6 +18,7 @@
 
 #include <tilt/model/attention.hpp>
 #include <tilt/model/config.hpp>
+#include <tilt/model/decoder.hpp>
 #include <tilt/model/embedding.hpp>
 #include <tilt/model/feed_forward.hpp>
 #include <tilt/model/head.hpp>
@@ -36,3 +37,7 @@
 #include <tilt/optim/schedule.hpp>
 #include <tilt/optim/sgd.hpp>
 #include <tilt/optim/update.hpp>
+
+#include <tilt/data/order.hpp>
+#include <tilt/data/pack.hpp>
+#include <tilt/data/prompt_tree.hpp>
