@@ -6,13 +6,23 @@
 #include <tilt/version.hpp>
 
 #include <tilt/scalar/config.hpp>
+#include <tilt/scalar/dual.hpp>
+#include <tilt/scalar/gelu.hpp>
+#include <tilt/scalar/packet.hpp>
+#include <tilt/scalar/scalar.hpp>
+#include <tilt/scalar/sigmoid.hpp>
+#include <tilt/scalar/silu.hpp>
 
 #include <tilt/tensor/arena.hpp>
 #include <tilt/tensor/backend.hpp>
 #include <tilt/tensor/elementwise.hpp>
+#include <tilt/tensor/packed_gemm.hpp>
 #include <tilt/tensor/packed_trees.hpp>
+#include <tilt/tensor/packet_backend.hpp>
+#include <tilt/tensor/packet_team.hpp>
 #include <tilt/tensor/reference.hpp>
 #include <tilt/tensor/team.hpp>
+#include <tilt/tensor/threads.hpp>
 #include <tilt/tensor/tree_layout.hpp>
 #include <tilt/tensor/view.hpp>
 
