@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <tilt/tensor/reference.hpp>
+#define TILT_TESTED tilt::reference_backend<double>, "reference double"
+#include <conformance/suite.hpp>
