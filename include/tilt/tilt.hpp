@@ -5,13 +5,20 @@
 #include <tilt/error.hpp>
 #include <tilt/version.hpp>
 
+#include <tilt/scalar/categorical.hpp>
 #include <tilt/scalar/config.hpp>
 #include <tilt/scalar/dual.hpp>
 #include <tilt/scalar/gelu.hpp>
+#include <tilt/scalar/log1mexp.hpp>
+#include <tilt/scalar/log_sigmoid.hpp>
 #include <tilt/scalar/packet.hpp>
+#include <tilt/scalar/philox.hpp>
+#include <tilt/scalar/relu.hpp>
 #include <tilt/scalar/scalar.hpp>
 #include <tilt/scalar/sigmoid.hpp>
 #include <tilt/scalar/silu.hpp>
+#include <tilt/scalar/softplus.hpp>
+#include <tilt/scalar/square.hpp>
 
 #include <tilt/tensor/arena.hpp>
 #include <tilt/tensor/backend.hpp>
