@@ -56,6 +56,7 @@ class tree_packs {
   void clear() {
     used_ = 0;
     trees_ = 0;
+    tree_responses_.clear();
   }
 
   void add(std::span<const token> prompt, std::span<const std::span<const token>> responses, index line = 0) {
@@ -64,6 +65,7 @@ class tree_packs {
     if (used_ == 0 || packs_[used_ - 1].tokens() + tokens > max_tokens_) open();
     append_tree(packs_[used_ - 1], prompt, responses, line);
     tree_begin_[used_] = ++trees_;
+    tree_responses_.push_back(static_cast<index>(responses.size()));
   }
   void add(const prompt_tree& tree) {
     responses_.clear();
@@ -75,6 +77,8 @@ class tree_packs {
   const packed_trees& operator[](index pack) const { return packs_[static_cast<std::size_t>(pack)]; }
   /// Pack p holds the trees [first_tree(p), first_tree(p + 1)), counted from the first that was added.
   index first_tree(index pack) const { return tree_begin_[static_cast<std::size_t>(pack)]; }
+  index trees() const { return trees_; }
+  index responses_of(index tree) const { return tree_responses_[static_cast<std::size_t>(tree)]; }
 
  private:
   void open() {
@@ -90,7 +94,7 @@ class tree_packs {
 
   index max_tokens_;
   std::vector<packed_trees> packs_;
-  std::vector<index> tree_begin_;
+  std::vector<index> tree_begin_, tree_responses_;
   std::vector<std::span<const token>> responses_;
   std::size_t used_ = 0;
   index trees_ = 0;

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <memory>
+#include <optional>
+#include <tilt/train/options.hpp>
+#include <tilt/train/reference_cache.hpp>
+#include <vector>
+
+namespace tilt {
+
+/// KTO's mismatched pairs, as TRL prepares them: the data, in their own order, fall into groups of `group` examples, and an example's
+/// prompt is paired with the response before it in its group, the first with the last. The pairing is the data's and not the sampler's,
+/// so shuffling changes nothing and the reference can be cached. A last group of one is paired with itself, as in TRL; where TRL has no
+/// answer, a group size of 1, the whole data are one group.
+struct mismatched_pairs {
+  index count = 0;  ///< of examples
+  index group = 1;
+
+  index partner(index example) const {
+    const index size = group > 1 ? group : count, first = example / size * size, last = (first + size < count ? first + size : count) - 1;
+    return example > first ? example - 1 : last;
+  }
+};
+
+/// The frozen model π_ref: where a trainer gets its log-probabilities for the micro-batch at hand. In cached mode it runs once over each
+/// set of examples; online it keeps weights of its own and runs beside the policy, on the same packs.
+template <class B> class reference_model {
+ public:
+  using T = typename B::scalar;
+
+  /// `other` null: the policy as it is now.
+  reference_model(transformer<B>& policy, transformer<B>* other, const training_options& options)
+      : source_(other != nullptr ? other : &policy), fixed_(other != nullptr), max_tokens_(options.max_tokens), max_length_(options.max_length) {
+    if (options.reference != reference_mode::online) return;
+    if (!fixed_) source_ = &frozen_.emplace(policy.clone());
+    fixed_ = true;
+    scoring_.emplace(*source_, pass_kind::inference);
+  }
+  reference_model(const reference_model&) = delete;
+
+  bool online() const { return scoring_.has_value(); }
+  void reserve(const pass_limits& limits) { scoring_->reserve(limits); }
+
+  /// Hash of the frozen weights; of the policy's, while it has not moved, where they are the same.
+  std::uint64_t weights_hash() const { return selected_ != nullptr ? selected_->own.key().weights : detail::hash_of(*source_); }
+
+  /// Makes these the examples that `collect` speaks of. A cache that is missing is computed, if the policy is still what it was.
+  void select(std::span<const prompt_tree> examples, index group, bool needs_reference, bool needs_mismatched, bool policy_is_initial) {
+    examples_ = examples;
+    pairs_ = {static_cast<index>(examples.size()), group};
+    selected_ = nullptr;
+    if (!needs_reference || online()) return;
+    const std::uint64_t data = detail::hash_of(examples);
+    for (auto& known : known_)
+      if (known->own.key().data == data && (!needs_mismatched || known->group == group)) selected_ = known.get();
+    if (selected_ != nullptr) return;
+    if (!policy_is_initial && !fixed_)
+      throw input_error("evaluation: the reference's log-probabilities of these examples were not computed before training, and its weights "
+                        "are gone; give the examples to run() or evaluate() before the first step, or take reference online");
+    computation_key key = key_of(*source_, examples);
+    auto fresh = std::make_unique<known_examples>();
+    fresh->group = group;
+    fresh->own = score_examples(*source_, key, pairs_.count, max_tokens_, [&](tree_packs& packs, index i) { packs.add(examples[static_cast<std::size_t>(i)]); });
+    if (needs_mismatched)
+      fresh->mismatched = score_examples(*source_, key, pairs_.count, max_tokens_, [&](tree_packs& packs, index i) { add_mismatched(packs, i); });
+    selected_ = known_.emplace_back(std::move(fresh)).get();
+  }
+
+  /// Lays down example i's prompt with its partner's response, cut to max_length as TRL does.
+  void add_mismatched(tree_packs& packs, index i) const {
+    const prompt_tree& tree = examples_[static_cast<std::size_t>(i)];
+    std::span<const token> tokens = examples_[static_cast<std::size_t>(pairs_.partner(i))].responses[0].tokens;
+    const auto room = max_length_ - static_cast<index>(tree.prompt.size());
+    if (max_length_ > 0 && room > 0 && static_cast<index>(tokens.size()) > room) tokens = tokens.first(static_cast<std::size_t>(room));
+    packs.add(tree.prompt, {&tokens, 1}, tree.line);
+  }
+
+  /// The reference's log-probabilities of a micro-batch's response tokens, in order; `packs` hold the members' trees.
+  void collect(const tree_packs& packs, std::span<const index> members, std::vector<T>& logps) {
+    logps.clear();
+    if (!online()) {
+      for (const index i : members) append(logps, selected_->own.logps(i));
+      return;
+    }
+    for (index p = 0; p < packs.size(); ++p) {
+      scoring_->forward(packs[p]);
+      append(logps, scoring_->logps());
+    }
+  }
+  /// The sums over each mismatched response; `packs` hold the members' mismatched pairs.
+  void collect_mismatched(const tree_packs& packs, std::span<const index> members, std::vector<double>& sums) {
+    sums.clear();
+    if (!online()) {
+      for (const index i : members) sums.push_back(sum_of(selected_->mismatched.logps(i)));
+      return;
+    }
+    for (index p = 0; p < packs.size(); ++p) {
+      scoring_->forward(packs[p]);
+      append_sums(scoring_->logps(), packs[p], sums);
+    }
+  }
+  static void append_sums(std::span<const T> logps, const packed_trees& pack, std::vector<double>& sums) {
+    for (std::size_t r = 0; r + 1 < pack.response_begin.size(); ++r) {
+      const auto begin = static_cast<std::size_t>(pack.response_begin[r]), end = static_cast<std::size_t>(pack.response_begin[r + 1]);
+      sums.push_back(sum_of(logps.subspan(begin, end - begin)));
+    }
+  }
+
+ private:
+  struct known_examples {
+    index group = 0;
+    reference_cache<T> own, mismatched;
+  };
+  static void append(std::vector<T>& to, std::span<const T> from) { to.insert(to.end(), from.begin(), from.end()); }
+
+  transformer<B>* source_;
+  bool fixed_;  // whether the source keeps its weights while the policy trains
+  index max_tokens_, max_length_;
+  std::optional<transformer<B>> frozen_;
+  std::optional<pass<B>> scoring_;
+  std::vector<std::unique_ptr<known_examples>> known_;
+  known_examples* selected_ = nullptr;
+  std::span<const prompt_tree> examples_;
+  mismatched_pairs pairs_;
+};
+
+}  // namespace tilt
