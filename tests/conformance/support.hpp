@@ -59,7 +59,7 @@ inline constexpr layout layouts[] = {layout::rows, layout::columns, layout::padd
 /// A random matrix on the host, with whatever lies between its elements.
 template <class T> struct random_matrix {
   std::vector<T> memory;
-  index extent[2], stride[2], begin;
+  index extent[2], stride[2] = {0, 0}, begin;
 
   random_matrix(index rows, index columns, layout l, std::mt19937_64& random) : extent{rows, columns} {
     switch (l) {
