@@ -168,11 +168,18 @@ template <packet P> class packed_gemm {
       ((left[R] = P::load(c + R * c_stride), right[R] = P::load(c + R * c_stride + P::size)), ...);
     else
       ((left[R] = right[R] = P::broadcast(scalar(0))), ...);
+    (prefetch(c + (R + rows) * c_stride), ...);  // the tile below is next
     for (index k = 0; k < depth; ++k, a += rows, b += b_stride) {
       const P b_left = P::load(b), b_right = P::load(b + P::size);
       ((step(P::broadcast(a[R]), b_left, b_right, left[R], right[R])), ...);
     }
     ((left[R].store(c + R * c_stride), right[R].store(c + R * c_stride + P::size)), ...);
+  }
+  static void prefetch([[maybe_unused]] const scalar* p) {
+#if defined(__GNUC__)
+    __builtin_prefetch(p);
+    __builtin_prefetch(p + columns - 1);
+#endif
   }
   static void step(P a, P b_left, P b_right, P& left, P& right) {
     left = multiply_add(a, b_left, left);
