@@ -58,3 +58,15 @@
 #include <tilt/data/order.hpp>
 #include <tilt/data/pack.hpp>
 #include <tilt/data/prompt_tree.hpp>
+
+#include <tilt/train/fingerprint.hpp>
+#include <tilt/train/metrics.hpp>
+#include <tilt/train/objective.hpp>
+#include <tilt/train/options.hpp>
+#include <tilt/train/plan.hpp>
+#include <tilt/train/reference.hpp>
+#include <tilt/train/reference_cache.hpp>
+#include <tilt/train/scores.hpp>
+#include <tilt/train/sft.hpp>
+#include <tilt/train/state.hpp>
+#include <tilt/train/trainer.hpp>
