@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memory>
+#include <tilt/backend/eigen.hpp>
+#include <tilt/rl/generate.hpp>
+#include <tilt/tensor/reference.hpp>
+
+#include "chi_square.hpp"
+#include "model/small_model.hpp"
+#include "support/catch.hpp"
+
+namespace tilt {
+namespace {
+
+using test::append_tree;
+
+template <class B> using texts = std::vector<std::vector<generated<typename B::scalar>>>;
+
+template <class B> void check_equal(const texts<B>& a, const texts<B>& b) {
+  REQUIRE(a.size() == b.size());
+  for (std::size_t r = 0; r < a.size(); ++r) {
+    REQUIRE(a[r].size() == b[r].size());
+    for (std::size_t j = 0; j < a[r].size(); ++j) {
+      CHECK(a[r][j].tokens == b[r][j].tokens);
+      CHECK(a[r][j].logps == b[r][j].logps);
+      CHECK(a[r][j].ended == b[r][j].ended);
+    }
+  }
+}
+
+TEST_CASE("generate: frequencies of texts follow the model's exact probabilities") {
+  reference_backend<double> backend;
+  model_config config = test::small_config(architecture::llama);
+  config.vocab_size = 4;
+  config.eos_token_id = 3;
+  transformer<reference_backend<double>> model(backend, config);
+  test::randomize(model, 11);
+  const std::vector<token> prompt = {0, 2, 1};
+
+  // All texts of at most three tokens: those that end, and those that are cut.
+  std::vector<std::vector<token>> all;
+  for (token a = 0; a < 4; ++a) {
+    if (a == 3) all.push_back({3});
+    else
+      for (token b = 0; b < 4; ++b) {
+        if (b == 3) all.push_back({a, 3});
+        else
+          for (token c = 0; c < 4; ++c) all.push_back({a, b, c});
+      }
+  }
+  packed_trees tree;
+  append_tree(tree, prompt, all);
+  pass<reference_backend<double>> scorer(model, pass_kind::inference);
+  scorer.forward(tree);
+  std::vector<double> probabilities;
+  double total = 0;
+  for (std::size_t r = 0; r < all.size(); ++r) {
+    double logp = 0;
+    for (const double l : test::response_logps(scorer, tree, r)) logp += l;
+    probabilities.push_back(std::exp(logp));
+    total += probabilities.back();
+  }
+  REQUIRE(total == Approx(1));
+
+  const std::vector<generation_request> requests = {{prompt, 6000, 0}};
+  const auto samples = generate(model, std::span<const generation_request>(requests), {.max_new_tokens = 3, .seed = 3});
+  std::vector<std::size_t> counts(all.size());
+  for (const auto& sample : samples[0]) {
+    const auto found = std::find(all.begin(), all.end(), sample.tokens);
+    REQUIRE(found != all.end());
+    ++counts[static_cast<std::size_t>(found - all.begin())];
+    CHECK(sample.ended == (sample.tokens.back() == 3));
+  }
+  const test::chi_square fit(probabilities, counts);
+  CHECK(fit.cells > 10);
+  CHECK(fit.deviates < 3.5);
+}
+
+template <class B> void check_independent_of_batch(const transformer<B>& model) {
+  const std::vector<std::vector<token>> prompts = {test::random_tokens(9, 1), test::random_tokens(1, 2), test::random_tokens(40, 3)};
+  generation_options options{.max_new_tokens = 20, .sampling = {.temperature = 1.2, .top_k = 40, .top_p = 0.95}, .seed = 9, .eos_token_id = 5};
+  const auto together = generate(model, std::span(prompts), 4, options);
+  bool ended = false, cut = false;
+  for (const auto& of_prompt : together)
+    for (const auto& sample : of_prompt) (sample.ended ? ended : cut) = true;
+  CHECK(ended);
+  CHECK(cut);
+  CHECK(together[0][0].tokens != together[0][1].tokens);
+
+  for (const index cache : {1, 100, 400}) {
+    options.cache_tokens = cache;
+    check_equal<B>(generate(model, std::span(prompts), 4, options), together);
+  }
+  options.max_branches = 5;
+  check_equal<B>(generate(model, std::span(prompts), 4, options), together);
+  for (std::uint64_t p = 0; p < 3; ++p)  // each sample alone
+    for (std::uint64_t j = 0; j < 4; ++j) {
+      const std::vector<generation_request> alone = {{prompts[p], 1, 4 * p + j}};
+      check_equal<B>(generate(model, std::span<const generation_request>(alone), options), {{together[p][j]}});
+    }
+  options.seed = 10;
+  CHECK(generate(model, std::span(prompts), 4, options)[0][0].tokens != together[0][0].tokens);
+
+  packed_trees trees;  // scored as finished texts
+  for (std::size_t p = 0; p < 3; ++p) {
+    std::vector<std::vector<token>> answers;
+    for (const auto& sample : together[p]) answers.push_back(sample.tokens);
+    append_tree(trees, prompts[p], answers);
+  }
+  transformer<B> twin = model.clone();
+  pass<B> scorer(twin, pass_kind::inference);
+  scorer.forward(trees);
+  for (std::size_t p = 0; p < 3; ++p)
+    for (std::size_t j = 0; j < 4; ++j) CHECK(test::response_logps(scorer, trees, 4 * p + j) == together[p][j].logps);
+}
+
+TEST_CASE("generate: a text does not depend on what is generated beside it, and rescores to the bit") {
+  for (const architecture type : {architecture::llama, architecture::gpt2}) {
+    reference_backend<double> plain;
+    transformer<reference_backend<double>> specified(plain, test::small_config(type));
+    test::randomize(specified, 4);
+    check_independent_of_batch(specified);
+    texts<eigen_backend<float>> first;
+    for (const int threads : {1, 2}) {
+      eigen_backend<float> backend(threads);
+      transformer<eigen_backend<float>> model(backend, test::small_config(type));
+      test::randomize(model, 4);
+      check_independent_of_batch(model);
+      const std::vector<std::vector<token>> prompts = {test::random_tokens(9, 1)};
+      const auto samples = generate(model, std::span(prompts), 8, {.max_new_tokens = 30});
+      if (first.empty()) first = samples;
+      check_equal<eigen_backend<float>>(samples, first);
+    }
+  }
+}
+
+TEST_CASE("generate: greedy takes the most probable token, each time") {
+  reference_backend<double> backend;
+  transformer<reference_backend<double>> model(backend, test::small_config(architecture::qwen3));
+  test::randomize(model, 5);
+  const std::vector<std::vector<token>> prompts = {test::random_tokens(6, 7)};
+  const auto samples = generate(model, std::span(prompts), 2, {.max_new_tokens = 12, .sampling = {.temperature = 0}});
+  CHECK(samples[0][0].tokens == samples[0][1].tokens);
+  REQUIRE(samples[0][0].tokens.size() == 12);
+  packed_trees trees;
+  append_tree(trees, prompts[0], {samples[0][0].tokens});
+  pass<reference_backend<double>> scorer(model, pass_kind::inference);
+  scorer.forward(trees);
+  for (const double top : scorer.top1()) CHECK(top == 1);
+}
+
+TEST_CASE("generate: the end token, and the model's room") {
+  reference_backend<double> backend;
+  model_config config = test::small_config(architecture::llama);
+  config.max_position_embeddings = 10;
+  config.eos_token_id = 0;
+  transformer<reference_backend<double>> model(backend, config);
+  test::randomize(model, 6);
+  const std::vector<std::vector<token>> prompts = {test::random_tokens(7, 7)};
+  for (const token eos : {-1, 3}) {  // the model's, and another
+    const auto samples = generate(model, std::span(prompts), 400, {.max_new_tokens = 4, .eos_token_id = eos});
+    bool ended = false;
+    for (const auto& sample : samples[0]) {
+      const token end = eos < 0 ? 0 : eos;
+      const auto first = std::find(sample.tokens.begin(), sample.tokens.end(), end);
+      CHECK(sample.ended == (first != sample.tokens.end()));
+      CHECK((sample.ended ? first + 1 == sample.tokens.end() : sample.tokens.size() == 4));
+      CHECK(sample.logps.size() == sample.tokens.size());
+      ended = ended || sample.ended;
+    }
+    CHECK(ended);
+  }
+  CHECK(generate(model, std::span(prompts), 2, {.max_new_tokens = 1})[0][1].tokens.size() == 1);
+  CHECK_THROWS_AS(generate(model, std::span(prompts), 1, {.max_new_tokens = 5}), input_error);
+  CHECK_THROWS_AS(generate(model, std::span(prompts), 1, {.max_new_tokens = 0}), input_error);
+  const std::vector<std::vector<token>> nothing = {{}};
+  CHECK_THROWS_AS(generate(model, std::span(nothing), 1, {.max_new_tokens = 1}), input_error);
+  CHECK(generate(model, std::span(prompts).first(0), 3).empty());
+}
+
+}  // namespace
+}  // namespace tilt
