@@ -61,14 +61,6 @@ template <class T, int N> struct dual {
   TILT_HD friend constexpr auto operator>=(const dual& a, const dual& b) { return a.value >= b.value; }
   TILT_HD friend constexpr auto operator==(const dual& a, const dual& b) { return a.value == b.value; }
 
-  /// For masks of packets; a bool chooses whole duals, by the general select.
-  template <class Mask>
-  requires(!std::same_as<Mask, bool>)
-  TILT_HD friend constexpr dual select(const Mask& mask, const dual& a, const dual& b) {
-    dual f(select(mask, a.value, b.value));
-    for (int i = 0; i < N; ++i) f.slope[i] = select(mask, a.slope[i], b.slope[i]);
-    return f;
-  }
   TILT_HD friend constexpr dual multiply_add(const dual& a, const dual& b, const dual& c) {
     dual f(multiply_add(a.value, b.value, c.value));
     for (int i = 0; i < N; ++i) f.slope[i] = multiply_add(a.slope[i], b.value, multiply_add(a.value, b.slope[i], c.slope[i]));
@@ -118,6 +110,15 @@ template <class T, int N> struct dual {
 template <class T, int N> TILT_HD constexpr dual<T, N> chain(const T& value, const T& slope, const dual<T, N>& u) {
   dual<T, N> f(value);
   for (int i = 0; i < N; ++i) f.slope[i] = slope * u.slope[i];
+  return f;
+}
+
+/// Lane by lane, by a mask of packets; a bool chooses whole duals, by the general select.
+template <class Mask, class T, int N>
+requires(!std::same_as<Mask, bool>)
+TILT_HD constexpr dual<T, N> select(const Mask& mask, const dual<T, N>& a, const dual<T, N>& b) {
+  dual<T, N> f(select(mask, a.value, b.value));
+  for (int i = 0; i < N; ++i) f.slope[i] = select(mask, a.slope[i], b.slope[i]);
   return f;
 }
 

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <tuple>
+#include <tilt/loss/evaluate.hpp>
+#include <tilt/scalar/log_sigmoid.hpp>
+
+namespace tilt {
+
+/// Direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290, eq. 7): −log σ(βΔ), where Δ is the chosen response's
+/// log-ratio log π/π_ref less the rejected one's. With label smoothing ε (Mitchell 2023, "A note on DPO with noisy preferences",
+/// cDPO): −(1 − ε) log σ(βΔ) − ε log σ(−βΔ). Slope −βσ(−βΔ) + εβ in log π(y⁺|x), and its negative in log π(y⁻|x).
+struct dpo {
+  double beta = 0.1;           ///< strength of the penalty that keeps π near π_ref, > 0
+  double label_smoothing = 0;  ///< probability that a label is the wrong way round, in [0, ½)
+
+  template <class T> TILT_HD T operator()(const pair_logps<T>& y) const {
+    const T margin = constant<T>(beta) * (y.chosen.log_ratio() - y.rejected.log_ratio());
+    return -(constant<T>(1 - label_smoothing) * log_sigmoid(margin) + constant<T>(label_smoothing) * log_sigmoid(-margin));
+  }
+
+  static constexpr std::string_view name = "sigmoid";
+  static constexpr auto options() {
+    return std::tuple(loss_option{"beta", &dpo::beta}, loss_option{"label_smoothing", &dpo::label_smoothing});
+  }
+  void check() const {
+    detail::require_positive("beta", beta);
+    detail::require_usable(label_smoothing >= 0 && label_smoothing < 0.5, "label_smoothing", label_smoothing,
+                           "give a number from 0 to below 0.5; beyond it the labels would mean their opposite");
+  }
+};
+
+static_assert(pair_loss<dpo> && described_loss<dpo>);
+
+}  // namespace tilt

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <tuple>
+#include <tilt/loss/evaluate.hpp>
+#include <tilt/scalar/square.hpp>
+
+namespace tilt {
+
+/// Identity preference optimisation (Azar et al. 2023, arXiv 2310.12036, eq. 17): (Δ − 1/(2β))², which has a finite optimum even for
+/// a pair that is always won the same way. Δ is the difference of log-ratios; the paper's are sums over tokens, TRL's (after its
+/// authors) means over them, which is the default here.
+struct ipo {
+  double beta = 0.1;          ///< τ in the paper, > 0
+  bool token_average = true;  ///< whether a response's log-ratio is divided by its length
+
+  template <class T> TILT_HD T operator()(const pair_logps<T>& y) const {
+    return square(score(y.chosen) - score(y.rejected) - constant<T>(1 / (2 * beta)));
+  }
+  bool uses_lengths() const { return token_average; }
+
+  static constexpr std::string_view name = "ipo";
+  static constexpr auto options() { return std::tuple(loss_option{"beta", &ipo::beta}, loss_option{"token_average", &ipo::token_average}); }
+  void check() const { detail::require_positive("beta", beta); }
+
+ private:
+  template <class T> TILT_HD T score(const response_logps<T>& y) const { return token_average ? y.log_ratio() / y.length() : y.log_ratio(); }
+};
+
+static_assert(pair_loss<ipo> && described_loss<ipo>);
+
+}  // namespace tilt

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <concepts>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <tilt/error.hpp>
+#include <tilt/scalar/config.hpp>
+
+namespace tilt {
+
+/// A caller's contiguous numbers on the host, from anything with data() and size() (std::vector, std::span, an Eigen vector, …) or an
+/// array. Does not own them, and lives no longer than they do. Default-constructed: not given.
+template <class T> class host_range {
+ public:
+  constexpr host_range() = default;
+  constexpr host_range(T* data, index size) : data_(data), size_(size) {}
+  template <class Range>
+  requires(!std::same_as<std::remove_cvref_t<Range>, host_range>) && requires(Range& r) {
+    { std::data(r) } -> std::convertible_to<T*>;
+    std::size(r);
+  }
+  constexpr host_range(Range&& r) : data_(std::data(r)), size_(static_cast<index>(std::size(r))), given_(true) {}
+
+  constexpr T* data() const { return data_; }
+  constexpr index size() const { return size_; }
+  constexpr bool given() const { return given_ || data_ != nullptr; }
+  constexpr T& operator[](index i) const { return data_[i]; }
+  constexpr host_range part(index begin, index count) const { return {data_ + begin, count}; }
+
+ private:
+  T* data_ = nullptr;
+  index size_ = 0;
+  bool given_ = false;  // an empty vector may have no data
+};
+
+/// A caller's contiguous integers or truth values of any width: token ids, lengths, masks, labels. (std::vector<bool> is not contiguous.)
+class integer_range {
+ public:
+  constexpr integer_range() = default;
+  template <class Range>
+  requires(!std::same_as<std::remove_cvref_t<Range>, integer_range>) && requires(Range& r) {
+    requires std::integral<std::remove_cvref_t<decltype(*std::data(r))>>;
+    std::size(r);
+  }
+  constexpr integer_range(Range&& r)
+      : data_(std::data(r)), size_(static_cast<index>(std::size(r))), read_(&read<std::remove_cvref_t<decltype(*std::data(r))>>) {}
+
+  constexpr index size() const { return size_; }
+  constexpr bool given() const { return read_ != nullptr; }
+  index operator[](index i) const { return read_(data_, i); }
+
+ private:
+  template <class Integer> static index read(const void* data, index i) { return static_cast<index>(static_cast<const Integer*>(data)[i]); }
+  const void* data_ = nullptr;
+  index size_ = 0;
+  index (*read_)(const void*, index) = nullptr;
+};
+
+namespace detail {
+/// Throws unless a range that was given has as many elements as it must; a required one must be given.
+template <class Range> void require_size(const Range& range, index expected, std::string_view name, bool required = false) {
+  if (!required && !range.given()) return;
+  if (range.size() != expected)
+    throw input_error(std::string(name) + ": it has " + std::to_string(range.size()) + " elements and " + std::to_string(expected) +
+                      " are needed; give one for each");
+}
+}  // namespace detail
+
+}  // namespace tilt
