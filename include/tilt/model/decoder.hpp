@@ -99,7 +99,7 @@ template <class B> class decoder {
     const index n = static_cast<index>(calls_.size()), d = config().hidden_size, v = config().vocab_size;
     if (n > limits_.new_tokens) throw error("decoder: more tokens in a call than its limits");
     integers_.clear();
-    const integer_range ids = integers_.extend(n), cache_row = integers_.extend(n);
+    const block_range ids = integers_.extend(n), cache_row = integers_.extend(n);
     positions_.clear();
     for (index i = 0; i < n; ++i) {
       const call& c = calls_[static_cast<std::size_t>(i)];
@@ -116,7 +116,7 @@ template <class B> class decoder {
     const attention_ranges all = lay_out_attention(segments_, query_of, n, integers_);
     const bool compact = last_only && n > 1;
     const index rows = compact ? 1 : n;
-    integer_range row_token{};
+    block_range row_token{};
     attention_ranges last = all;
     if (compact) {
       row_token = integers_.extend(1);
@@ -124,7 +124,7 @@ template <class B> class decoder {
       last = lay_out_attention(segments_, [&](index) { return query_of(n - 1); }, 1, integers_);
     }
     b.copy_in(integers_.data(), integers_.size(), device_integers_);
-    const auto device = [&](integer_range r) { return static_cast<const std::int32_t*>(device_integers_ + r.begin); };
+    const auto device = [&](block_range r) { return static_cast<const std::int32_t*>(device_integers_ + r.begin); };
 
     const auto w = model_->table().decoder(model_->weights());
     gather_rows(b, matrix_of(w.embedding, v, d), device(ids), matrix_of(stream_[0], n, d));

@@ -223,7 +223,7 @@ template <class B> class pass {
     return {tokens_, last ? rows_ : tokens_, last ? device(row_tokens_) : nullptr, device(all_.query_position), rope_positions_ > 0 ? rope_[0].data() : nullptr,
             (last ? predicting_ : all_).plan(device_integers_)};
   }
-  const std::int32_t* device(integer_range r) const { return device_integers_ + r.begin; }
+  const std::int32_t* device(block_range r) const { return device_integers_ + r.begin; }
   detail::head_arguments<scalar> head() const {
     const auto w = model_->table().decoder(static_cast<const scalar*>(model_->weights()));
     return {matrix_of<const scalar>(final_, rows_, config().hidden_size), matrix_of(w.head, config().vocab_size, config().hidden_size),
@@ -290,7 +290,7 @@ template <class B> class pass {
   // the batch on the host, and its arrays within integers_
   integer_block integers_;
   std::vector<std::int32_t> row_token_, token_row_, order_, position_;
-  integer_range ids_, row_tokens_, target_begin_, target_item_, target_label_;
+  block_range ids_, row_tokens_, target_begin_, target_item_, target_label_;
   attention_ranges all_, predicting_;
   grouping_ranges by_id_, by_position_;
   index tokens_ = 0, rows_ = 0, targets_ = 0, longest_ = 0;

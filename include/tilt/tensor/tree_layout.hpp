@@ -28,7 +28,7 @@ struct query_at {
 };
 
 /// Where an array of integers begins in the block that is uploaded.
-struct integer_range {
+struct block_range {
   index begin = 0, count = 0;
 };
 
@@ -42,9 +42,9 @@ class integer_block {
 
   index begin() const { return size(); }
   void push(index value) { values_.push_back(static_cast<std::int32_t>(value)); }
-  integer_range since(index begin) const { return {begin, size() - begin}; }
-  std::int32_t* at(integer_range r) { return values_.data() + r.begin; }
-  integer_range extend(index count) {
+  block_range since(index begin) const { return {begin, size() - begin}; }
+  std::int32_t* at(block_range r) { return values_.data() + r.begin; }
+  block_range extend(index count) {
     const index begin_at = size();
     values_.resize(values_.size() + static_cast<std::size_t>(count));
     return {begin_at, count};
@@ -56,7 +56,7 @@ class integer_block {
 
 /// The arrays of one attention_plan inside an integer_block.
 struct attention_ranges {
-  integer_range segment_begin, segment_position, path_begin, path, tile_segment, tile_begin, tree_tile, query_position;
+  block_range segment_begin, segment_position, path_begin, path, tile_segment, tile_begin, tree_tile, query_position;
   index longest = 0;
 
   attention_plan plan(const std::int32_t* base) const {
@@ -131,7 +131,7 @@ template <class Queries> attention_ranges lay_out_attention(const std::vector<se
 
 /// Items grouped by a key: group g holds the items item[begin[g], begin[g+1]), in ascending order, all with key[g].
 struct grouping_ranges {
-  integer_range key, begin, item;
+  block_range key, begin, item;
 };
 
 /// Groups items [0, count) by key_of(item). `order` is scratch. O(n log n).
