@@ -33,6 +33,18 @@
 #include <tilt/tensor/tree_layout.hpp>
 #include <tilt/tensor/view.hpp>
 
+#include <tilt/loss/concepts.hpp>
+#include <tilt/loss/differentiate.hpp>
+#include <tilt/loss/dpo.hpp>
+#include <tilt/loss/evaluate.hpp>
+#include <tilt/loss/hinge.hpp>
+#include <tilt/loss/ipo.hpp>
+#include <tilt/loss/kto.hpp>
+#include <tilt/loss/logps.hpp>
+#include <tilt/loss/metrics.hpp>
+#include <tilt/loss/options.hpp>
+#include <tilt/loss/ranges.hpp>
+
 #include <tilt/model/attention.hpp>
 #include <tilt/model/config.hpp>
 #include <tilt/model/decoder.hpp>
@@ -64,9 +76,13 @@
 #include <tilt/train/objective.hpp>
 #include <tilt/train/options.hpp>
 #include <tilt/train/plan.hpp>
+#include <tilt/train/preference.hpp>
 #include <tilt/train/reference.hpp>
 #include <tilt/train/reference_cache.hpp>
 #include <tilt/train/scores.hpp>
 #include <tilt/train/sft.hpp>
 #include <tilt/train/state.hpp>
 #include <tilt/train/trainer.hpp>
+
+#include <tilt/rl/generate.hpp>
+#include <tilt/rl/sampling.hpp>
