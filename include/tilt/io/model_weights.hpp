@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <memory>
+#include <tilt/io/model_config.hpp>
+#include <tilt/io/safetensors.hpp>
+#include <tilt/model/parameters.hpp>
+
+namespace tilt {
+
+/// The tensors of a model folder: model.safetensors, or the shards that model.safetensors.index.json lists.
+class weight_files {
+ public:
+  explicit weight_files(const std::filesystem::path& folder) : folder_(folder.string()) {
+    const std::filesystem::path single = folder / "model.safetensors", list = folder / "model.safetensors.index.json";
+    if (std::filesystem::exists(single)) {
+      files_.emplace_back(single);
+    } else if (std::filesystem::exists(list)) {
+      const nlohmann::json json = read_json(list);
+      if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) throw input_error(list.string() + ": has no weight_map; get the index again");
+      std::map<std::string, std::size_t> shards;
+      for (const auto& [name, shard] : json["weight_map"].items()) {
+        if (!shard.is_string()) throw input_error(list.string() + ": the weight_map of '" + name + "' is not a file's name; get the index again");
+        const std::string file = shard.get<std::string>();
+        if (file.find('/') != std::string::npos) throw input_error(list.string() + ": '" + file + "' leaves the folder; a shard lies beside its index");
+        if (shards.try_emplace(file, files_.size()).second) files_.emplace_back(folder / file);
+        if (files_[shards.at(file)].find(name) == nullptr) throw input_error(list.string() + ": says that '" + name + "' is in " + file + ", where it is not; get the shards again");
+      }
+    } else {
+      throw input_error(folder_ + ": has neither model.safetensors nor model.safetensors.index.json; give a Hugging Face model folder with weights in safetensors form");
+    }
+  }
+
+  const safetensor* find(const std::string& name) const {
+    for (const safetensors_file& file : files_)
+      if (const safetensor* const t = file.find(name)) return t;
+    return nullptr;
+  }
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const safetensors_file& file : files_)
+      for (const auto& [name, tensor] : file.tensors()) all.push_back(name);
+    return all;
+  }
+  const std::string& folder() const { return folder_; }
+
+ private:
+  std::string folder_;
+  std::vector<safetensors_file> files_;
+};
+
+namespace detail {
+inline std::string shape_text(const std::vector<index>& shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+/// GPT-2's own files leave out the prefix that transformers writes.
+inline const safetensor* find_parameter(const weight_files& files, const std::string& name) {
+  if (const safetensor* const t = files.find(name)) return t;
+  for (const char* const prefix : {"transformer.", "model."})
+    if (name.starts_with(prefix))
+      if (const safetensor* const t = files.find(name.substr(std::string_view(prefix).size()))) return t;
+  return nullptr;
+}
+}  // namespace detail
+
+/// Fills every parameter of the model from the files; returns the names of tensors that the model has no use for (a tied head is none).
+/// Throws input_error, before the model is changed, on a missing tensor, a wrong shape or a weight that is not finite.
+template <class Model> std::vector<std::string> load_weights(const weight_files& files, Model& model) {
+  using scalar = typename Model::scalar;
+  std::set<std::string> used;
+  const auto find = [&](const parameter& p) {
+    const safetensor* const t = detail::find_parameter(files, p.name);
+    if (t == nullptr) throw input_error(files.folder() + ": the tensor '" + p.name + "' is missing; do config.json and the weights belong together?");
+    if (t->shape != p.shape)
+      throw input_error(files.folder() + ": the tensor '" + p.name + "' has shape " + detail::shape_text(t->shape) + " where config.json asks for " + detail::shape_text(p.shape) + "; do they belong together?");
+    return t;
+  };
+  for (const parameter& p : model.parameters()) {
+    const safetensor* const t = find(p);
+    used.insert(t->name);
+    const auto values = t->template values<scalar>();
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (!std::isfinite(values[i])) throw input_error(files.folder() + ": the tensor '" + p.name + "' has a weight that is not finite (element " + std::to_string(i) + "); the model is damaged, take another");
+  }
+  for (const parameter& p : model.parameters()) {
+    const auto values = find(p)->template values<scalar>();
+    model.set(p, std::span<const scalar>(values));
+  }
+  std::vector<std::string> unused;
+  for (const std::string& name : files.names())
+    if (!used.contains(name) && name != "lm_head.weight") unused.push_back(name);
+  return unused;
+}
+
+/// Writes all parameters as model.safetensors in a folder, atomically. Throws input_error where it cannot be written.
+template <class Model> void write_weights(const Model& model, const std::filesystem::path& folder, element_type type = element_type::f32) {
+  std::vector<tensor_to_write> tensors;
+  for (const parameter& p : model.parameters()) tensors.push_back({p.name, p.shape});
+  write_safetensors(folder / "model.safetensors", tensors, type, [&](std::size_t i) { return model.get(model.parameters()[i]); });
+}
+
+}  // namespace tilt
