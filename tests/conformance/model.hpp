@@ -21,7 +21,10 @@ template <class B> model_results run_model(B& backend, architecture type, const 
   const std::vector<T> coefficients(d_logps.begin(), d_logps.end());
   p.backward(coefficients, gradient.data());
   const std::vector<T> g = gradient.host();
-  return {{p.logps().begin(), p.logps().end()}, {p.entropies().begin(), p.entropies().end()}, {p.mean_logits().begin(), p.mean_logits().end()}, {g.begin(), g.end()}};
+  return {{p.logps().begin(), p.logps().end()},
+          {p.entropies().begin(), p.entropies().end()},
+          {p.mean_logits().begin(), p.mean_logits().end()},
+          {g.begin(), g.end()}};
 }
 
 }  // namespace tilt::test
@@ -54,8 +57,10 @@ TEST_CASE(TILT_TESTED_AS "a transformer equals the reference backend's, forward 
 TEST_CASE(TILT_TESTED_AS "a sequence's bits are its own, where products are row-exact") {
   if constexpr (tested_backend::row_exact) {
     tilt::test::check_row_exactness([](int threads) {
-      if constexpr (tilt::test::counts_threads<tested_backend>) return std::make_unique<tested_backend>(threads);
-      else return std::make_unique<tested_backend>();
+      if constexpr (tilt::test::counts_threads<tested_backend>)
+        return std::make_unique<tested_backend>(threads);
+      else
+        return std::make_unique<tested_backend>();
     });
   }
 }

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <tilt/backend/eigen_packet.hpp>
+#define TILT_TESTED tilt::eigen_packet<float>, "eigen packet float"
+#include <conformance/packet_suite.hpp>
