@@ -11,7 +11,7 @@ namespace tilt {
 /// written over a scalar runs on packets. A number becomes a packet, with itself in every lane, without being asked to.
 /// reduce_add and reduce_max use one fixed order, which depends on nothing but P.
 template <class P>
-concept packet = std::copyable<P> && std::convertible_to<typename P::scalar, P> &&
+concept packet = std::semiregular<P> && std::convertible_to<typename P::scalar, P> &&
                  requires(const P p, const typename P::mask m, const typename P::scalar* from, typename P::scalar* to, typename P::scalar x) {
                    typename std::integral_constant<int, P::size>;
                    { P::load(from) } -> std::same_as<P>;

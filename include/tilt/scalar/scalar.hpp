@@ -52,7 +52,7 @@ concept elementary = requires(const T& a) {
 /// itself: constants come from constant<T>(x), choices from select on what a comparison answers, functions from std or by
 /// argument-dependent lookup.
 template <class T>
-concept scalar_like = std::copyable<T> && detail::functions::elementary<T> && requires(const T& a, double x) {
+concept scalar_like = std::semiregular<T> && detail::functions::elementary<T> && requires(const T& a, double x) {
   { constant_of<T>::from(x) } -> std::same_as<T>;
   { a + a } -> std::same_as<T>;
   { a - a } -> std::same_as<T>;

@@ -8,7 +8,7 @@ namespace tilt {
 template <class T> TILT_HD T softplus(const T& x) {
   using std::abs, std::exp, std::log1p;
   const T zero = constant<T>(0);
-  return select(x > zero, x, zero) + log1p(exp(-abs(x)));
+  return select(x < zero, zero, x) + log1p(exp(-abs(x)));
 }
 
 }  // namespace tilt
