@@ -44,44 +44,43 @@ class metric_list {
   std::size_t size_ = 0;
 };
 
-/// Weighted means that build up between two lines of a log. An objective lists its names once; then adding allocates nothing.
+/// Means that build up between two lines of a log. An objective lists its names once; then adding allocates nothing.
 class meters {
  public:
   struct meter {
     std::string_view name;
-    double sum = 0, weight = 0;
+    double sum = 0, count = 0;
   };
 
-  /// Gives the number by which `add` knows it.
-  std::size_t list(std::string_view name) {
-    meters_.push_back({name});
-    return meters_.size() - 1;
+  void list(std::string_view name) { meters_.push_back({name}); }
+
+  void add(std::string_view name, double value) {
+    for (meter& m : meters_)
+      if (m.name == name) {
+        m.sum += value;
+        ++m.count;
+        return;
+      }
+    throw error("metrics: " + std::string(name) + " was not listed");
   }
-  void add(std::size_t which, double value, double weight = 1) {
-    if (weight == 0) return;
-    meters_[which].sum += value * weight;
-    meters_[which].weight += weight;
-  }
-  bool has(std::size_t which) const { return meters_[which].weight != 0; }
-  double mean(std::size_t which) const { return meters_[which].sum / meters_[which].weight; }
   /// Appends the means of those that were added to.
   void report(metric_list& line) const {
-    for (std::size_t m = 0; m < meters_.size(); ++m)
-      if (has(m)) line.push(meters_[m].name, mean(m));
+    for (const meter& m : meters_)
+      if (m.count > 0) line.push(m.name, m.sum / m.count);
   }
   void reset() {
-    for (meter& m : meters_) m.sum = m.weight = 0;
+    for (meter& m : meters_) m.sum = m.count = 0;
   }
 
-  /// For checkpoints: the sums and weights, two a meter.
+  /// For checkpoints: the sums and counts, two a meter.
   std::vector<double> state() const {
     std::vector<double> values;
-    for (const meter& m : meters_) values.insert(values.end(), {m.sum, m.weight});
+    for (const meter& m : meters_) values.insert(values.end(), {m.sum, m.count});
     return values;
   }
   void restore(const std::vector<double>& values) {
     if (values.size() != 2 * meters_.size()) throw input_error("checkpoint: it was written by a run with other metrics; resume with the same loss");
-    for (std::size_t m = 0; m < meters_.size(); ++m) meters_[m].sum = values[2 * m], meters_[m].weight = values[2 * m + 1];
+    for (std::size_t m = 0; m < meters_.size(); ++m) meters_[m].sum = values[2 * m], meters_[m].count = values[2 * m + 1];
   }
 
  private:

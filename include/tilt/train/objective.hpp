@@ -50,7 +50,7 @@ concept objective = requires(O& o, const O& c, const prompt_tree& tree, const mi
   { O::needs_mismatched } -> std::convertible_to<bool>;
   { c.name() } -> std::convertible_to<std::string_view>;
   { c.separable() } -> std::same_as<bool>;
-  c.check(tree);
+  o.check(tree);
   o.reserve(index{}, index{});
   o.begin(step_extent{});
   o.differentiate(batch, tree_range{}, d);
@@ -58,6 +58,18 @@ concept objective = requires(O& o, const O& c, const prompt_tree& tree, const mi
   o.list(m);
   c.report(m, line);
 };
+
+/// Σ_t ½(log π/π_ref)² over a response: Schulman's estimator k2 of KL(π‖π_ref) (joschu.net/blog/kl-approx.html, 2020). It is not negative and
+/// is 0 only where both agree, also on responses that the policy did not draw; logged, as the mean over responses, as `kl/k2`.
+template <class T> double half_squared_ratios(const micro_batch<T>& batch, index response) {
+  const auto policy = batch.policy_logps(response), reference = batch.reference_logps(response);
+  double sum = 0;
+  for (std::size_t t = 0; t < policy.size(); ++t) {
+    const double ratio = static_cast<double>(policy[t]) - static_cast<double>(reference[t]);
+    sum += 0.5 * ratio * ratio;
+  }
+  return sum;
+}
 
 /// Tokens as TRL counts them: every response with its prompt, whether or not the prompt is shared.
 inline index logical_tokens(const prompt_tree& tree) {

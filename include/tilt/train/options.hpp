@@ -68,7 +68,7 @@ struct training_options {
   index max_length = 0;                   ///< cuts KTO's mismatched pairs as the reader cuts the data; 0: nothing does
   statistics_scope statistics = statistics_scope::micro_batch;
   reference_mode reference = reference_mode::cached;
-  double kl_budget = 0;                   ///< ends the run once a logged `kl` exceeds it; 0: none
+  double kl_budget = 0;                   ///< ends the run once a logged `kl/k2` exceeds it; 0: none
 
   /// Throws input_error naming the first option that cannot be used.
   void check() const;

@@ -1,20 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <tilt/loss/differentiate.hpp>
+#include <algorithm>
+#include <tilt/loss/evaluate.hpp>
 #include <tilt/train/trainer.hpp>
 #include <utility>
 #include <vector>
 
 namespace tilt {
 
+/// What may stand beside a pair loss, under TRL's names.
+struct preference_terms {
+  double loss_weight = 1;  ///< of the pair loss (the first of TRL's loss_weights)
+  double sft_weight = 0;   ///< of the mean negative log-likelihood of the micro-batch's chosen tokens (TRL's loss_type "sft")
+  double ld_alpha = 1;     ///< LD-DPO (Liu et al. 2024, arXiv 2409.06411): weight of tokens beyond the shorter response's length
+
+  void check() const {
+    detail::refuse_option(!(loss_weight >= 0), "loss_weight", loss_weight, "give 0 or more");
+    detail::refuse_option(!(sft_weight >= 0), "sft_weight", sft_weight, "give 0 or more");
+    detail::refuse_option(loss_weight == 0 && sft_weight == 0, "loss_weight", loss_weight, "nothing would be left to learn");
+    detail::refuse_option(!(ld_alpha >= 0 && ld_alpha <= 1), "ld_alpha", ld_alpha, "give 0 to 1");
+  }
+};
+
 /// A pair loss over the edges of prompt trees: the mean over a micro-batch's edges, each times its weight, then over the step's
 /// micro-batches, as TRL's DPOTrainer does it. A tree's prompt and responses are run once, however many edges it has.
-template <pair_loss Loss> class preference_objective {
+template <class Loss> class preference_objective {
  public:
   static constexpr bool needs_reference = uses_reference<Loss>();
   static constexpr bool needs_mismatched = false;
 
-  explicit preference_objective(Loss loss = {}) : loss_(loss) {
+  explicit preference_objective(Loss loss = {}, preference_terms terms = {}) : loss_(loss), terms_((terms.check(), terms)) {
     if constexpr (requires { loss.check(); }) loss_.check();
   }
 
@@ -25,7 +40,7 @@ template <pair_loss Loss> class preference_objective {
   }
   bool separable() const { return !has_statistic<Loss>; }
 
-  void check(const prompt_tree& tree) const {
+  void check(const prompt_tree& tree) {
     const auto refuse = [&tree](const char* what) {
       throw input_error((tree.line > 0 ? "line " + std::to_string(tree.line) + ": " : std::string()) + what);
     };
@@ -33,150 +48,168 @@ template <pair_loss Loss> class preference_objective {
     const int responses = static_cast<int>(tree.responses.size());
     for (const edge& e : tree.edges)
       if (e.chosen < 0 || e.rejected < 0 || e.chosen >= responses || e.rejected >= responses || e.chosen == e.rejected)
-        refuse("a preference names a response that is not there, or the same one twice");
+        refuse("a preference names a response that is not there, or the same one twice; name two of the prompt's");
+    most_edges_ = std::max(most_edges_, static_cast<index>(tree.edges.size()));
   }
-  void reserve(index, index) {}
+  void reserve(index trees, index) {
+    for (side* s : {&chosen_, &rejected_}) s->reserve(static_cast<std::size_t>(trees * most_edges_));
+    weights_.reserve(static_cast<std::size_t>(trees * most_edges_));
+  }
   void begin(const step_extent& step) { share_ = 1.0 / static_cast<double>(step.micro_batches); }
 
   template <class T> void differentiate(const micro_batch<T>& batch, const tree_range& range, std::span<T> d) {
-    const auto statistic = statistic_over(batch);
-    const double share = share_ / static_cast<double>(edges(batch));
+    gather(batch, range);
+    evaluate(loss_, columns(batch), {.gradient_chosen = chosen_.slopes, .gradient_rejected = rejected_.slopes});
+    const double sft = terms_.sft_weight > 0 ? share_ * terms_.sft_weight / static_cast<double>(chosen_tokens(batch)) : 0;
     index first = range.first_response;
+    std::size_t at = 0;
     for (index t = range.first; t < range.first + range.count; ++t) {
       const prompt_tree& tree = batch.tree(t);
       const auto responses = static_cast<index>(tree.responses.size());
       for (index i = batch.scores.begin(first); i < batch.scores.begin(first + responses); ++i) d[static_cast<std::size_t>(i)] = T(0);
       for (const edge& e : tree.edges) {
-        const dual<double, 2> value = tilt::differentiate(loss_, pair(batch, first, e), statistic);
-        add(batch, first + e.chosen, share * e.weight * value.slope[0], d);
-        add(batch, first + e.rejected, share * e.weight * value.slope[1], d);
+        const index shared = shared_tokens(batch, first, e);
+        const double scale = share_ * terms_.loss_weight;
+        add(batch, first + e.chosen, shared, scale * chosen_.slopes[at], sft, d);
+        add(batch, first + e.rejected, shared, scale * rejected_.slopes[at], 0, d);
+        ++at;
       }
       first += responses;
     }
   }
 
   template <class T> double record(const micro_batch<T>& batch, meters& m) {
-    const auto statistic = statistic_over(batch);
-    side chosen, rejected;
-    double loss = 0, correct = 0, falling = 0;
-    for_each_edge(batch, [&](index first, const edge& e) {
-      const pair_logps<double> y = pair(batch, first, e);
-      loss += e.weight * detail::call(loss_, y, statistic);
-      const double up = implicit_reward(loss_, y.chosen), down = implicit_reward(loss_, y.rejected);
-      chosen.add(batch, first + e.chosen, y.chosen, up);
-      rejected.add(batch, first + e.rejected, y.rejected, down);
-      correct += up > down ? 1 : 0;
-      falling += y.chosen.log_ratio() < 0 ? 1 : 0;
-    });
-    const auto n = static_cast<double>(edges(batch));
-    double entropies = 0, kl = 0;
+    gather(batch, {0, batch.trees(), 0});
+    const pair_metrics metrics = evaluate(loss_, columns(batch));
+    double entropies = 0, half_squares = 0;
     for (index r = 0; r < batch.scores.responses(); ++r) {
       entropies += sum_of(batch.scores.entropies(r));
-      if constexpr (needs_reference) kl += half_squares(batch, r);
+      if constexpr (needs_reference) half_squares += half_squared_ratios(batch, r);
     }
-    m.add(entropy_, entropies / static_cast<double>(batch.scores.targets()));
-    m.add(chosen_logits_, chosen.logits / chosen.tokens);
-    m.add(rejected_logits_, rejected.logits / rejected.tokens);
-    m.add(accuracy_, chosen.hits / chosen.tokens);
-    m.add(chosen_rewards_, chosen.reward / n);
-    m.add(rejected_rewards_, rejected.reward / n);
-    m.add(accuracies_, correct / n);
-    m.add(margins_, (chosen.reward - rejected.reward) / n);
-    m.add(chosen_logps_, chosen.logp / n);
-    m.add(rejected_logps_, rejected.logp / n);
-    if constexpr (needs_reference) {
-      m.add(kl_, kl / static_cast<double>(batch.scores.responses()));
-      m.add(falling_, falling / n);
-    }
-    m.add(chosen_length_, chosen.tokens / n);
-    m.add(rejected_length_, rejected.tokens / n);
-    return share_ * loss / n;
+    double chosen_logits = 0, rejected_logits = 0, hits = 0, likelihood = 0;
+    index chosen_tokens = 0, rejected_tokens = 0;
+    for_each_edge(batch, {0, batch.trees(), 0}, [&](index first, const edge& e) {
+      const index up = first + e.chosen, down = first + e.rejected;
+      chosen_logits += sum_of(batch.scores.mean_logits(up));
+      rejected_logits += sum_of(batch.scores.mean_logits(down));
+      hits += sum_of(batch.scores.top1(up));
+      likelihood += sum_of(batch.policy_logps(up));
+      chosen_tokens += batch.scores.tokens(up);
+      rejected_tokens += batch.scores.tokens(down);
+    });
+    m.add("entropy", entropies / static_cast<double>(batch.scores.targets()));
+    m.add("logits/chosen", chosen_logits / static_cast<double>(chosen_tokens));
+    m.add("logits/rejected", rejected_logits / static_cast<double>(rejected_tokens));
+    m.add("mean_token_accuracy", hits / static_cast<double>(chosen_tokens));
+    metrics.each([&m](std::string_view name, double value) {
+      if (name != "loss" && (needs_reference || (name != "kl" && name != "chosen_falling"))) m.add(name, value);
+    });
+    if constexpr (needs_reference) m.add("kl/k2", half_squares / static_cast<double>(batch.scores.responses()));
+    return share_ * (terms_.loss_weight * metrics.loss - terms_.sft_weight * likelihood / static_cast<double>(chosen_tokens));
   }
 
-  void list(meters& m) {
-    entropy_ = m.list("entropy");
-    chosen_logits_ = m.list("logits/chosen");
-    rejected_logits_ = m.list("logits/rejected");
-    accuracy_ = m.list("mean_token_accuracy");
-    chosen_rewards_ = m.list("rewards/chosen");
-    rejected_rewards_ = m.list("rewards/rejected");
-    accuracies_ = m.list("rewards/accuracies");
-    margins_ = m.list("rewards/margins");
-    chosen_logps_ = m.list("logps/chosen");
-    rejected_logps_ = m.list("logps/rejected");
-    kl_ = m.list("kl");
-    falling_ = m.list("chosen_falling");
-    chosen_length_ = m.list("length/chosen");
-    rejected_length_ = m.list("length/rejected");
+  void list(meters& m) const {
+    for (const char* name : {"entropy", "logits/chosen", "logits/rejected", "mean_token_accuracy", "rewards/chosen", "rewards/rejected", "rewards/accuracies",
+                             "rewards/margins", "logps/chosen", "logps/rejected", "kl", "kl/k2", "chosen_falling", "length/chosen", "length/rejected"})
+      m.list(name);
   }
   void report(const meters&, metric_list&) const {}
 
  private:
-  /// Sums over the chosen, or over the rejected, responses of a micro-batch's edges.
+  /// The chosen, or the rejected, ends of some edges.
   struct side {
-    double logits = 0, hits = 0, tokens = 0, reward = 0, logp = 0;
-    template <class T> void add(const micro_batch<T>& batch, index response, const response_logps<double>& y, double implicit) {
-      logits += sum_of(batch.scores.mean_logits(response));
-      hits += sum_of(batch.scores.top1(response));
-      tokens += static_cast<double>(batch.scores.tokens(response));
-      reward += implicit;
-      logp += y.policy;
+    std::vector<double> policy, reference, slopes;
+    std::vector<index> lengths;
+    void clear() {
+      policy.clear();
+      reference.clear();
+      lengths.clear();
+    }
+    void reserve(std::size_t n) {
+      for (auto* v : {&policy, &reference, &slopes}) v->reserve(n);
+      lengths.reserve(n);
     }
   };
 
-  template <class T> static index edges(const micro_batch<T>& batch) {
-    index count = 0;
-    for (index t = 0; t < batch.trees(); ++t) count += static_cast<index>(batch.tree(t).edges.size());
-    return count;
-  }
-  template <class T, class Body> static void for_each_edge(const micro_batch<T>& batch, const Body& body) {
-    index first = 0;
-    for (index t = 0; t < batch.trees(); ++t) {
+  template <class T, class Body> static void for_each_edge(const micro_batch<T>& batch, const tree_range& range, const Body& body) {
+    index first = range.first_response;
+    for (index t = range.first; t < range.first + range.count; ++t) {
       for (const edge& e : batch.tree(t).edges) body(first, e);
       first += static_cast<index>(batch.tree(t).responses.size());
     }
   }
-  template <class T> static response_logps<double> response_of(const micro_batch<T>& batch, index r) {
-    return {sum_of(batch.policy_logps(r)), needs_reference ? sum_of(batch.reference_logps(r)) : 0, batch.scores.tokens(r)};
+  /// Fills the columns with the edges of some trees.
+  template <class T> void gather(const micro_batch<T>& batch, const tree_range& range) {
+    chosen_.clear();
+    rejected_.clear();
+    weights_.clear();
+    for_each_edge(batch, range, [&](index first, const edge& e) {
+      const index shared = shared_tokens(batch, first, e);
+      push(chosen_, batch, first + e.chosen, shared);
+      push(rejected_, batch, first + e.rejected, shared);
+      weights_.push_back(e.weight);
+    });
+    chosen_.slopes.resize(weights_.size());
+    rejected_.slopes.resize(weights_.size());
   }
-  template <class T> static pair_logps<double> pair(const micro_batch<T>& batch, index first, const edge& e) {
-    return {response_of(batch, first + e.chosen), response_of(batch, first + e.rejected)};
-  }
-  /// d += slope for every token of a response: a sum's derivative.
-  template <class T> static void add(const micro_batch<T>& batch, index response, double slope, std::span<T> d) {
-    for (index i = batch.scores.begin(response); i < batch.scores.begin(response + 1); ++i) d[static_cast<std::size_t>(i)] += static_cast<T>(slope);
-  }
-  template <class T> auto statistic_over(const micro_batch<T>& batch) const {
-    statistic_of<Loss> statistic;
-    if constexpr (has_statistic<Loss>) for_each_edge(batch, [&](index first, const edge& e) { statistic.add(pair(batch, first, e)); });
-    return statistic.value();
-  }
-  /// Σ_t ½(log π/π_ref)²: the estimator k2 of KL(π‖π_ref) along the response (Schulman 2020). Not negative, and 0 only where they agree.
-  template <class T> static double half_squares(const micro_batch<T>& batch, index response) {
-    const auto policy = batch.policy_logps(response), reference = batch.reference_logps(response);
-    double sum = 0;
-    for (std::size_t t = 0; t < policy.size(); ++t) {
-      const double ratio = static_cast<double>(policy[t]) - static_cast<double>(reference[t]);
-      sum += 0.5 * ratio * ratio;
+  /// The loss is a mean over the edges of the whole micro-batch, whichever of them stand in the columns.
+  template <class T> pair_batch<double> columns(const micro_batch<T>& batch) const {
+    index edges = 0;
+    for (index t = 0; t < batch.trees(); ++t) edges += static_cast<index>(batch.tree(t).edges.size());
+    pair_batch<double> b{.policy_chosen = chosen_.policy, .policy_rejected = rejected_.policy, .length_chosen = chosen_.lengths, .length_rejected = rejected_.lengths,
+                         .weights = weights_, .divisor = static_cast<double>(edges)};
+    if constexpr (needs_reference) {
+      b.reference_chosen = chosen_.reference;
+      b.reference_rejected = rejected_.reference;
     }
-    return sum;
+    return b;
+  }
+  /// Tokens of an edge's responses that count in full.
+  template <class T> index shared_tokens(const micro_batch<T>& batch, index first, const edge& e) const {
+    return std::min(batch.scores.tokens(first + e.chosen), batch.scores.tokens(first + e.rejected));
+  }
+  template <class T> double weighted_sum(std::span<const T> logps, index shared) const {
+    if (terms_.ld_alpha == 1) return sum_of(logps);
+    const auto head = static_cast<std::size_t>(shared);
+    return sum_of(logps.first(head)) + terms_.ld_alpha * sum_of(logps.subspan(head));
+  }
+  template <class T> void push(side& s, const micro_batch<T>& batch, index response, index shared) const {
+    s.policy.push_back(weighted_sum(batch.policy_logps(response), shared));
+    if constexpr (needs_reference) s.reference.push_back(weighted_sum(batch.reference_logps(response), shared));
+    s.lengths.push_back(batch.scores.tokens(response));
+  }
+  /// d += ∂loss/∂logp of every token of a response: the slope of the weighted sum, less the likelihood's share.
+  template <class T> void add(const micro_batch<T>& batch, index response, index shared, double slope, double sft, std::span<T> d) const {
+    const index begin = batch.scores.begin(response);
+    for (index i = begin; i < batch.scores.begin(response + 1); ++i)
+      d[static_cast<std::size_t>(i)] += static_cast<T>((i - begin < shared ? slope : terms_.ld_alpha * slope) - sft);
+  }
+  template <class T> static index chosen_tokens(const micro_batch<T>& batch) {
+    index tokens = 0;
+    for (index t = 0; t < batch.trees(); ++t)
+      for (const edge& e : batch.tree(t).edges) tokens += static_cast<index>(batch.tree(t).responses[static_cast<std::size_t>(e.chosen)].tokens.size());
+    return tokens;
   }
 
   Loss loss_;
+  preference_terms terms_;
+  side chosen_, rejected_;
+  std::vector<double> weights_;
+  index most_edges_ = 1;
   double share_ = 1;
-  std::size_t entropy_ = 0, chosen_logits_ = 0, rejected_logits_ = 0, accuracy_ = 0, chosen_rewards_ = 0, rejected_rewards_ = 0, accuracies_ = 0,
-              margins_ = 0, chosen_logps_ = 0, rejected_logps_ = 0, kl_ = 0, falling_ = 0, chosen_length_ = 0, rejected_length_ = 0;
 };
 
 /// A trainer of the policy, in place, against itself as it is now:
 ///   auto trainer = tilt::preference_trainer(policy, tilt::dpo{.beta = 0.1}, {.learning_rate = 1e-6});
-template <class B, pair_loss Loss> trainer<B, preference_objective<Loss>> preference_trainer(transformer<B>& policy, Loss loss, training_options options = {}) {
-  return {policy, preference_objective<Loss>(loss), std::move(options)};
+template <class B, pair_loss Loss>
+trainer<B, preference_objective<Loss>> preference_trainer(transformer<B>& policy, Loss loss, training_options options = {}, preference_terms terms = {}) {
+  return {policy, preference_objective<Loss>(loss, terms), std::move(options)};
 }
 /// The same against another model.
 template <class B, pair_loss Loss>
-trainer<B, preference_objective<Loss>> preference_trainer(transformer<B>& policy, transformer<B>& reference, Loss loss, training_options options = {}) {
-  return {policy, reference, preference_objective<Loss>(loss), std::move(options)};
+trainer<B, preference_objective<Loss>> preference_trainer(transformer<B>& policy, transformer<B>& reference, Loss loss, training_options options = {},
+                                                          preference_terms terms = {}) {
+  return {policy, reference, preference_objective<Loss>(loss, terms), std::move(options)};
 }
 
 }  // namespace tilt

@@ -29,19 +29,18 @@ struct sft_objective {
       hits += sum_of(batch.scores.top1(r));
     }
     const auto targets = static_cast<double>(batch.scores.targets());
-    m.add(entropy_, entropies / targets);
-    m.add(accuracy_, hits / targets);
+    m.add("entropy", entropies / targets);
+    m.add("mean_token_accuracy", hits / targets);
     return loss / tokens_;
   }
-  void list(meters& m) {
-    entropy_ = m.list("entropy");
-    accuracy_ = m.list("mean_token_accuracy");
+  void list(meters& m) const {
+    m.list("entropy");
+    m.list("mean_token_accuracy");
   }
   void report(const meters&, metric_list&) const {}
 
  private:
   double tokens_ = 1;
-  std::size_t entropy_ = 0, accuracy_ = 0;
 };
 
 }  // namespace tilt

@@ -354,7 +354,7 @@ template <class B, class Objective> class trainer {
     for (index b = 0; b < batches.count; ++b)
       for (const index i : members_of(batches.epoch, batches.first + b)) tokens_ += logical_tokens(train_[static_cast<std::size_t>(i)]);
     ++step_;
-    step_loss_.add(0, loss);
+    step_loss_.add("loss", loss);
     write_line(gradient.norm, learning_rate);
   }
 
@@ -363,7 +363,7 @@ template <class B, class Objective> class trainer {
     report_.epoch = plan_->epoch_after(step_ - 1);
     report_.logged = step_ % options_.logging_steps == 0 || (step_ == 1 && options_.logging_first_step);
     metric_list& line = report_.metrics;
-    line.push("loss", step_loss_.mean(0));
+    step_loss_.report(line);
     line.push("grad_norm", norm);
     line.push("learning_rate", learning_rate);
     window_.report(line);
@@ -372,7 +372,7 @@ template <class B, class Objective> class trainer {
     if (!report_.logged) return;
     window_.reset();
     step_loss_.reset();
-    if (options_.kl_budget > 0 && line["kl"] > options_.kl_budget) {
+    if (options_.kl_budget > 0 && line["kl/k2"] > options_.kl_budget) {
       report_.stopped = "the KL budget is spent";
       ended_ = true;
     }

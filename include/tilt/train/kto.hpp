@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <limits>
+#include <tilt/loss/evaluate.hpp>
+#include <tilt/train/trainer.hpp>
+#include <utility>
+#include <vector>
+
+namespace tilt {
+
+/// A loss over single labelled responses: the mean over a micro-batch, then over the step's micro-batches, as TRL's KTOTrainer does it.
+/// A loss with a batch statistic (KTO's z0) gets it from mismatched pairs (see mismatched_pairs), which are scored first and without
+/// gradient; it is the micro-batch's, or, with statistics_scope::step, the whole step's. What concerns desirable responses is logged as
+/// "chosen", for the micro-batches that have any; so the rest as "rejected", and margins where both are there.
+template <labelled_loss Loss> class labelled_objective {
+ public:
+  static constexpr bool needs_reference = uses_reference<Loss>();
+  static constexpr bool needs_mismatched = has_statistic<Loss>;
+
+  explicit labelled_objective(Loss loss = {}) : loss_(loss) {
+    if constexpr (requires { loss.check(); }) loss_.check();
+  }
+
+  const Loss& loss() const { return loss_; }
+  static constexpr std::string_view name() {
+    if constexpr (requires { Loss::name; }) return Loss::name;
+    else return "labelled";
+  }
+  bool separable() const { return true; }  // the statistic is there before
+
+  void check(const prompt_tree& tree) const {
+    if (tree.responses.size() != 1)
+      throw input_error((tree.line > 0 ? "line " + std::to_string(tree.line) + ": " : std::string()) + "the example has " +
+                        std::to_string(tree.responses.size()) + " responses; give every labelled response an example of its own");
+  }
+  void reserve(index, index responses) {
+    for (auto* v : {&policy_, &reference_, &slopes_}) v->reserve(static_cast<std::size_t>(responses));
+    for (auto* v : {&desirable_, &lengths_}) v->reserve(static_cast<std::size_t>(responses));
+  }
+  void begin(const step_extent& step) { share_ = 1.0 / static_cast<double>(step.micro_batches); }
+
+  /// Sums of log-probabilities of the micro-batch's mismatched pairs.
+  void take_mismatched(std::span<const double> policy, std::span<const double> reference) {
+    statistic_ = {};
+    if constexpr (has_statistic<Loss>)
+      for (std::size_t i = 0; i < policy.size(); ++i) statistic_.add(response_logps<double>{policy[i], reference[i]});
+  }
+
+  template <class T> void differentiate(const micro_batch<T>& batch, const tree_range& range, std::span<T> d) {
+    gather(batch, range.first, range.count);
+    evaluate(loss_, columns(batch), {.gradient = slopes_}, statistic_.value());
+    for (index r = 0; r < range.count; ++r)
+      for (index i = batch.scores.begin(range.first + r); i < batch.scores.begin(range.first + r + 1); ++i)
+        d[static_cast<std::size_t>(i)] = static_cast<T>(share_ * slopes_[static_cast<std::size_t>(r)]);
+  }
+
+  template <class T> double record(const micro_batch<T>& batch, meters& m) {
+    gather(batch, 0, batch.trees());
+    const response_metrics metrics = evaluate(loss_, columns(batch), {}, statistic_.value());
+    double entropies = 0, half_squares = 0, logits[2] = {}, tokens[2] = {};
+    for (index r = 0; r < batch.scores.responses(); ++r) {
+      const int side = desirable_[static_cast<std::size_t>(r)] != 0 ? 0 : 1;
+      entropies += sum_of(batch.scores.entropies(r));
+      logits[side] += sum_of(batch.scores.mean_logits(r));
+      tokens[side] += static_cast<double>(batch.scores.tokens(r));
+      if constexpr (needs_reference) half_squares += half_squared_ratios(batch, r);
+    }
+    if constexpr (!has_statistic<Loss>) m.add("kl", 0.0);  // as TRL has it where there is no z0
+    m.add("entropy", entropies / static_cast<double>(batch.scores.targets()));
+    if (tokens[0] > 0) m.add("logits/chosen", logits[0] / tokens[0]);
+    if (tokens[1] > 0) m.add("logits/rejected", logits[1] / tokens[1]);
+    metrics.each([&m](std::string_view name, double value) {
+      if (name != "loss") m.add(name, value);
+    });
+    if constexpr (needs_reference) m.add("kl/k2", half_squares / static_cast<double>(batch.scores.responses()));
+    return share_ * metrics.loss;
+  }
+
+  void list(meters& m) const {
+    for (const char* name : {"kl", "entropy", "logits/chosen", "logits/rejected", "rewards/chosen", "logps/chosen", "rewards/rejected", "logps/rejected",
+                             "rewards/margins", "kl/k2", "chosen_falling", "length/chosen", "length/rejected"})
+      m.list(name);
+  }
+  void report(const meters&, metric_list&) const {}
+
+ private:
+  template <class T> void gather(const micro_batch<T>& batch, index first, index count) {
+    policy_.clear();
+    reference_.clear();
+    desirable_.clear();
+    lengths_.clear();
+    for (index r = first; r < first + count; ++r) {
+      policy_.push_back(sum_of(batch.policy_logps(r)));
+      if constexpr (needs_reference) reference_.push_back(sum_of(batch.reference_logps(r)));
+      desirable_.push_back(batch.tree(r).responses[0].desirable ? 1 : 0);
+      lengths_.push_back(batch.scores.tokens(r));
+    }
+    slopes_.resize(policy_.size());
+  }
+  template <class T> response_batch<double> columns(const micro_batch<T>& batch) const {
+    response_batch<double> b{.policy = policy_, .desirable = desirable_, .length = lengths_, .divisor = static_cast<double>(batch.trees())};
+    if constexpr (needs_reference) b.reference = reference_;
+    return b;
+  }
+
+  Loss loss_;
+  statistic_of<Loss> statistic_{};
+  std::vector<double> policy_, reference_, slopes_;
+  std::vector<index> desirable_, lengths_;
+  double share_ = 1;
+};
+
+/// A trainer on labelled responses, in place, against the policy as it is now:
+///   auto trainer = tilt::labelled_trainer(policy, tilt::kto{.beta = 0.1}, {.learning_rate = 1e-6, .shuffle = false});
+template <class B, labelled_loss Loss> trainer<B, labelled_objective<Loss>> labelled_trainer(transformer<B>& policy, Loss loss, training_options options = {}) {
+  return {policy, labelled_objective<Loss>(loss), std::move(options)};
+}
+/// The same against another model.
+template <class B, labelled_loss Loss>
+trainer<B, labelled_objective<Loss>> labelled_trainer(transformer<B>& policy, transformer<B>& reference, Loss loss, training_options options = {}) {
+  return {policy, reference, labelled_objective<Loss>(loss), std::move(options)};
+}
+
+}  // namespace tilt
