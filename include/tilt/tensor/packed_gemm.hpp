@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <algorithm>
+#include <cstdint>
 #include <tilt/scalar/packet.hpp>
 #include <tilt/tensor/threads.hpp>
 #include <tilt/tensor/view.hpp>
@@ -168,17 +169,21 @@ template <packet P> class packed_gemm {
       ((left[R] = P::load(c + R * c_stride), right[R] = P::load(c + R * c_stride + P::size)), ...);
     else
       ((left[R] = right[R] = P::broadcast(scalar(0))), ...);
-    (prefetch(c + (R + rows) * c_stride), ...);  // the tile below is next
+    (prefetch(c, (R + rows) * c_stride), ...);  // the tile below is next
     for (index k = 0; k < depth; ++k, a += rows, b += b_stride) {
       const P b_left = P::load(b), b_right = P::load(b + P::size);
       ((step(P::broadcast(a[R]), b_left, b_right, left[R], right[R])), ...);
     }
     ((left[R].store(c + R * c_stride), right[R].store(c + R * c_stride + P::size)), ...);
   }
-  static void prefetch([[maybe_unused]] const scalar* p) {
+  // The place may lie beyond the matrix, where no pointer may point, but any address may be hinted at.
+  static void prefetch([[maybe_unused]] const scalar* from, [[maybe_unused]] index offset) {
 #if defined(__GNUC__)
-    __builtin_prefetch(p);
-    __builtin_prefetch(p + columns - 1);
+    const auto address = [=](index i) {
+      return reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(from) + static_cast<std::uintptr_t>(i) * sizeof(scalar));
+    };
+    __builtin_prefetch(address(offset));
+    __builtin_prefetch(address(offset + columns - 1));
 #endif
   }
   static void step(P a, P b_left, P b_right, P& left, P& right) {
