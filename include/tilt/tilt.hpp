@@ -72,6 +72,7 @@
 #include <tilt/data/prompt_tree.hpp>
 
 #include <tilt/train/fingerprint.hpp>
+#include <tilt/train/kto.hpp>
 #include <tilt/train/metrics.hpp>
 #include <tilt/train/objective.hpp>
 #include <tilt/train/options.hpp>
@@ -86,3 +87,7 @@
 
 #include <tilt/rl/generate.hpp>
 #include <tilt/rl/sampling.hpp>
+
+#include <tilt/theory/bradley_terry.hpp>
+#include <tilt/theory/prefix_tree.hpp>
+#include <tilt/theory/tilted.hpp>
