@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cmath>
+#include <functional>
 #include <iterator>
 #include <limits>
 #include <optional>
@@ -59,6 +60,10 @@ template <class B, class Objective> class trainer {
     return s;
   }
 
+  /// How a checkpoint is written: a function of its name and the state that gives the path. `keep_checkpoints` (train/checkpoint.hpp)
+  /// sets it; the loop itself knows nothing of files.
+  void save_with(std::function<std::string(const std::string& name, const training_state<T>&)> writer) { writer_ = std::move(writer); }
+
   /// Loss and metrics of the policy as it is, over micro-batches of eval_batch_size in order: each metric is the mean over
   /// micro-batches, as TRL's. With a cached reference, examples that were not seen before the first step are refused.
   metric_list evaluate(std::span<const prompt_tree> examples) {
@@ -110,7 +115,7 @@ template <class B, class Objective> class trainer {
     };
 
     explicit step_range(trainer& owner) : owner_(&owner) {}
-    iterator begin() {
+    iterator begin() const {
       owner_->advance();
       return iterator(owner_);
     }
@@ -148,6 +153,8 @@ template <class B, class Objective> class trainer {
   }
 
   void prepare(std::span<const prompt_tree> train, std::span<const prompt_tree> eval) {
+    if (!options_.output_dir.empty() && !writer_)
+      throw input_error("output_dir: the trainer does not know how to write checkpoints; call keep_checkpoints(trainer) of tilt/train/checkpoint.hpp");
     train_ = train;
     eval_ = eval;
     plan_.emplace(options_, static_cast<index>(train.size()));
@@ -406,7 +413,10 @@ template <class B, class Objective> class trainer {
     throw numeric_error(message + "; look at that example, or lower learning_rate or max_grad_norm");
   }
 
-  void save(const std::string&) {}
+  void save(const std::string& name) {
+    saved_ = writer_(name, state());
+    report_.checkpoint = saved_;
+  }
 
   transformer<B>* policy_;
   training_options options_;
@@ -434,6 +444,7 @@ template <class B, class Objective> class trainer {
   bool started_ = false, ended_ = false, finished_ = true;
   step_report report_;
   std::string saved_;
+  std::function<std::string(const std::string&, const training_state<T>&)> writer_;
 };
 
 }  // namespace tilt

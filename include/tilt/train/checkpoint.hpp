@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <tilt/io/safetensors.hpp>
+#include <tilt/train/state.hpp>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+// Needs tilt::io.
+
+namespace tilt {
+
+namespace detail {
+inline constexpr int checkpoint_format = 1;
+
+inline nlohmann::json json_of(const run_identity& i) {
+  return {{"loss", i.loss},
+          {"dtype", i.dtype},
+          {"optim", i.optim},
+          {"data", i.data},
+          {"reference", i.reference},
+          {"batch_size", i.batch_size},
+          {"gradient_accumulation_steps", i.gradient_accumulation_steps},
+          {"seed", i.seed},
+          {"shuffle", i.shuffle}};
+}
+inline run_identity identity_of(const nlohmann::json& j) {
+  return {.loss = j.at("loss"),
+          .dtype = j.at("dtype"),
+          .optim = j.at("optim"),
+          .data = j.at("data"),
+          .reference = j.at("reference"),
+          .batch_size = j.at("batch_size"),
+          .gradient_accumulation_steps = j.at("gradient_accumulation_steps"),
+          .seed = j.at("seed"),
+          .shuffle = j.at("shuffle")};
+}
+}  // namespace detail
+
+/// Writes a folder with the state of a run, which replaces what has that name: state.json, state.safetensors, and what `more` adds to
+/// it. It is written beside its place and renamed, so that it is there as a whole or not at all. Throws input_error where it cannot.
+template <class T> void write_checkpoint(const std::filesystem::path& folder, const training_state<T>& state, const std::function<void(const std::filesystem::path&)>& more = {}) {
+  namespace fs = std::filesystem;
+  const std::string process = std::to_string(::getpid());
+  const fs::path fresh = folder.string() + ".tmp-" + process, old = folder.string() + ".old-" + process;
+  try {
+    fs::remove_all(fresh);
+    fs::create_directories(fresh);
+    nlohmann::json json{{"format", detail::checkpoint_format},
+                        {"identity", detail::json_of(state.identity)},
+                        {"step", state.step},
+                        {"num_tokens", state.tokens},
+                        {"optimizer_count", state.optimizer_count},
+                        {"window", state.window},
+                        {"objective", state.objective}};
+    if (state.best_loss < std::numeric_limits<double>::infinity()) json["best_loss"] = state.best_loss;
+    write_file(fresh / "state.json", json.dump(1) + "\n");
+    const tensor_to_write tensors[] = {{"weights", {static_cast<index>(state.weights.size())}}, {"moments", {static_cast<index>(state.moments.size())}}};
+    write_safetensors(fresh / "state.safetensors", tensors, sizeof(T) == 4 ? element_type::f32 : element_type::f64,
+                      [&](std::size_t i) -> std::span<const T> { return i == 0 ? state.weights : state.moments; });
+    if (more) more(fresh);
+    if (fs::exists(folder)) fs::rename(folder, old);
+    fs::rename(fresh, folder);
+    atomic_file::sync_folder(folder.parent_path());
+    fs::remove_all(old);
+  } catch (const fs::filesystem_error& e) {
+    std::error_code ignored;
+    fs::remove_all(fresh, ignored);
+    throw input_error(folder.string() + ": the checkpoint cannot be written (" + e.code().message() + "); free space or give another output_dir");
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(fresh, ignored);
+    throw;
+  }
+}
+
+/// Reads it back, bit for bit. Throws input_error where the folder is not a whole checkpoint of numbers of type T.
+template <class T> training_state<T> read_checkpoint(const std::filesystem::path& folder) {
+  const auto refuse = [&](const std::string& what) { throw input_error(folder.string() + ": " + what + "; give a folder that a run has written as a checkpoint"); };
+  const std::filesystem::path file = folder / "state.json";
+  if (!std::filesystem::exists(file)) refuse("has no state.json");
+  training_state<T> state;
+  try {
+    const mapped_file bytes(file);
+    const nlohmann::json json = nlohmann::json::parse(bytes.text());
+    if (json.at("format") != detail::checkpoint_format) refuse("was written by another version of the library");
+    state.identity = detail::identity_of(json.at("identity"));
+    state.step = json.at("step");
+    state.tokens = json.at("num_tokens");
+    state.optimizer_count = json.at("optimizer_count");
+    state.window = json.at("window").get<std::vector<double>>();
+    state.objective = json.at("objective").get<std::vector<double>>();
+    if (json.contains("best_loss")) state.best_loss = json.at("best_loss");
+  } catch (const nlohmann::json::exception&) {
+    refuse("has a state.json that cannot be read");
+  }
+  const std::string dtype = "float" + std::to_string(8 * sizeof(T));
+  if (state.identity.dtype != dtype) throw input_error(folder.string() + ": its numbers are " + state.identity.dtype + "; resume with that dtype");
+  const safetensors_file tensors(folder / "state.safetensors");
+  for (auto [name, values] : {std::pair("weights", &state.weights), std::pair("moments", &state.moments)}) {
+    const safetensor* const tensor = tensors.find(name);
+    if (tensor == nullptr) refuse(std::string("has no ") + name);
+    *values = tensor->template values<T>();
+  }
+  return state;
+}
+
+/// Folders named checkpoint-<step> in a run's output_dir, by step.
+inline std::vector<std::pair<index, std::filesystem::path>> checkpoints_in(const std::filesystem::path& output_dir) {
+  std::vector<std::pair<index, std::filesystem::path>> found;
+  if (!std::filesystem::is_directory(output_dir)) return found;
+  for (const auto& entry : std::filesystem::directory_iterator(output_dir)) {
+    const std::string name = entry.path().filename().string(), prefix = "checkpoint-";
+    if (!entry.is_directory() || name.rfind(prefix, 0) != 0) continue;
+    const std::string number = name.substr(prefix.size());
+    if (number.empty() || number.size() > 15 || number.find_first_not_of("0123456789") != std::string::npos) continue;
+    found.emplace_back(static_cast<index>(std::stoll(number)), entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+/// The last of them, if there is one.
+inline std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& output_dir) {
+  const auto found = checkpoints_in(output_dir);
+  if (found.empty()) return std::nullopt;
+  return found.back().second;
+}
+
+/// Has a trainer write its checkpoints under its output_dir, keeping the last save_total_limit of the numbered ones; `more(folder)` may
+/// add files to each, a model folder for one.
+template <class Trainer> void keep_checkpoints(Trainer& trainer, std::function<void(const std::filesystem::path&)> more = {}) {
+  using T = typename Trainer::T;
+  const std::filesystem::path output = trainer.options().output_dir;
+  if (output.empty()) throw input_error("output_dir: it is empty, and checkpoints need a place; give one");
+  const index limit = trainer.options().save_total_limit;
+  trainer.save_with([output, limit, more = std::move(more)](const std::string& name, const training_state<T>& state) {
+    write_checkpoint(output / name, state, more);
+    auto numbered = checkpoints_in(output);
+    const auto surplus = limit > 0 ? static_cast<index>(numbered.size()) - limit : 0;
+    for (index i = 0; i < surplus; ++i) std::filesystem::remove_all(numbered[static_cast<std::size_t>(i)].second);
+    return (output / name).string();
+  });
+}
+
+}  // namespace tilt
