@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <nlohmann/json.hpp>
+#include <tilt/io/file.hpp>
+#include <tilt/io/utf8.hpp>
+#include <tilt/scalar/config.hpp>
+#include <vector>
+#include <zlib.h>
+
+namespace tilt {
+
+struct message {
+  std::string role, content;
+  friend bool operator==(const message&, const message&) = default;
+};
+
+/// A part of an example: a text, or the messages of a conversation.
+struct example_part {
+  std::string text;
+  std::vector<message> messages;
+  bool conversational = false;
+};
+
+enum class example_kind {
+  pair,        ///< prompt, chosen, rejected
+  labelled,    ///< prompt, completion, and whether it is desirable
+  completion,  ///< prompt, completion
+  text,        ///< completion alone: a text, or a whole conversation
+  ids          ///< token ids as they stand
+};
+
+/// One row of a data set, before tokenising.
+struct example {
+  example_kind kind = example_kind::text;
+  example_part prompt, chosen, rejected, completion;
+  bool label = true;
+  std::vector<token> ids;
+  index line = 0;  ///< in its file, from 1; of an array, the element's number
+};
+
+namespace detail {
+
+/// A file's text, unpacked if it is gzipped.
+inline std::string read_text(const std::filesystem::path& path) {
+  const mapped_file file(path);
+  const std::string_view raw = file.text();
+  if (!raw.starts_with("\x1f\x8b")) return std::string(raw);
+  const std::unique_ptr<gzFile_s, int (*)(gzFile)> zip(gzopen(path.c_str(), "rb"), gzclose);
+  if (!zip) throw input_error(path.string() + ": cannot be unpacked; is it a gzip file?");
+  std::string text;
+  char buffer[1 << 16];
+  for (int n; (n = gzread(zip.get(), buffer, sizeof buffer)) != 0;) {
+    if (n < 0) throw input_error(path.string() + ": is a damaged gzip file; get it again");
+    text.append(buffer, static_cast<std::size_t>(n));
+  }
+  int state = Z_OK;
+  gzerror(zip.get(), &state);
+  if (state != Z_OK && state != Z_STREAM_END) throw input_error(path.string() + ": is a damaged gzip file; get it again");
+  return text;
+}
+
+/// Turns a row's JSON into an example; faults name the place.
+class example_reader {
+ public:
+  example_reader(const nlohmann::json& row, std::string place) : row_(row), place_(std::move(place)) {}
+
+  example read() const {
+    if (!row_.is_object()) refuse("is not a JSON object", "write each example as {\"prompt\": …, \"chosen\": …, \"rejected\": …} or another known shape");
+    example e;
+    if (has("ids")) {
+      e.kind = example_kind::ids;
+      if (!row_["ids"].is_array()) refuse("'ids' is not a list of token ids", "write them as [1, 2, 3]");
+      for (const auto& id : row_["ids"]) {
+        if (!id.is_number_integer()) refuse("'ids' has an entry that is not a whole number", "write token ids as [1, 2, 3]");
+        e.ids.push_back(id.get<token>());
+      }
+    } else if (has("chosen") || has("rejected")) {
+      e.kind = example_kind::pair;
+      e.chosen = part("chosen");
+      e.rejected = part("rejected");
+      if (has("prompt")) e.prompt = part("prompt");
+      else if (has("conversations")) e.prompt = part("conversations");
+      else split_prompt(e);
+      same_form(e.prompt, e.chosen);
+      same_form(e.prompt, e.rejected);
+    } else if (has("completion")) {
+      e.kind = has("label") ? example_kind::labelled : example_kind::completion;
+      e.prompt = part("prompt");
+      e.completion = part("completion");
+      same_form(e.prompt, e.completion);
+      if (e.kind == example_kind::labelled) e.label = flag("label");
+    } else if ((has("messages") || has("conversations")) && (has("label") || has("kto_tag"))) {  // one conversation, its last message judged
+      e.kind = example_kind::labelled;
+      e.prompt = part(has("messages") ? "messages" : "conversations");
+      if (e.prompt.messages.size() < 2) refuse("the conversation has no answer", "give at least a question and an answer");
+      e.completion.conversational = true;
+      e.completion.messages.push_back(std::move(e.prompt.messages.back()));
+      e.prompt.messages.pop_back();
+      e.label = flag(has("label") ? "label" : "kto_tag");
+    } else if (has("messages") || has("conversations")) {
+      e.completion = part(has("messages") ? "messages" : "conversations");
+    } else if (has("text")) {
+      e.completion = part("text");
+    } else {
+      refuse("has none of the columns chosen/rejected, completion, text, messages or ids", "see docs/command-line.md for the shapes of data");
+    }
+    return e;
+  }
+
+ private:
+  [[noreturn]] void refuse(const std::string& what, const std::string& remedy) const { throw input_error(place_ + ": " + what + "; " + remedy); }
+  bool has(const char* key) const { return row_.contains(key) && !row_[key].is_null(); }
+
+  bool flag(const char* key) const {
+    const auto& value = row_[key];
+    if (value.is_boolean()) return value.get<bool>();
+    if (value.is_number_integer() && (value == 0 || value == 1)) return value == 1;
+    refuse(std::string("'") + key + "' is neither true nor false", "write true for a desirable completion and false for an undesirable one");
+  }
+
+  example_part part(const char* key) const {
+    if (!has(key)) refuse(std::string("the column '") + key + "' is missing", "add it, or give data of another shape");
+    const auto& value = row_[key];
+    example_part p;
+    if (value.is_string()) {
+      p.text = value;
+    } else if (value.is_array() || value.is_object()) {
+      p.conversational = true;
+      if (value.is_object()) p.messages.push_back(one_message(key, value));
+      else
+        for (const auto& m : value) p.messages.push_back(one_message(key, m));
+    } else {
+      refuse(std::string("'") + key + "' is neither a text nor a list of messages", "write a string or [{\"role\": …, \"content\": …}]");
+    }
+    return p;
+  }
+  message one_message(const char* key, const nlohmann::json& m) const {
+    const auto text = [&](const char* a, const char* b) -> std::string {
+      for (const char* const name : {a, b})
+        if (m.is_object() && m.contains(name) && m[name].is_string()) return m[name];
+      refuse(std::string("a message of '") + key + "' has no '" + a + "'", "write messages as {\"role\": …, \"content\": …}");
+    };
+    std::string role = text("role", "from");
+    if (role == "human") role = "user";
+    if (role == "gpt") role = "assistant";
+    return {role, text("content", "value")};
+  }
+
+  void same_form(const example_part& prompt, const example_part& answer) const {
+    if (prompt.conversational != answer.conversational) refuse("mixes a text with a conversation", "give prompt and answers in the same form");
+  }
+
+  /// TRL's rule for a prompt that is not given apart: the longest common beginning, of characters or of messages; a space at its end
+  /// goes to the answers, and if one answer begins the other, so does the last common element.
+  void split_prompt(example& e) const {
+    same_form(e.chosen, e.rejected);
+    e.prompt.conversational = e.chosen.conversational;
+    if (e.chosen.conversational) {
+      auto &a = e.chosen.messages, &b = e.rejected.messages;
+      const std::size_t n = common(a.size(), b.size(), [&](std::size_t i) { return a[i] == b[i]; });
+      e.prompt.messages.assign(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(n));
+      a.erase(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(n));
+      b.erase(b.begin(), b.begin() + static_cast<std::ptrdiff_t>(n));
+    } else {
+      std::string &a = e.chosen.text, &b = e.rejected.text;
+      std::vector<std::size_t> characters;  // offsets, so that no character is cut
+      for (std::size_t at = 0; at < std::min(a.size(), b.size()); at += std::max<std::size_t>(1, utf8_length(std::string_view(a).substr(at)))) characters.push_back(at);
+      const auto character = [&](const std::string& s, std::size_t i) { return s.substr(characters[i], (i + 1 < characters.size() ? characters[i + 1] : std::min(a.size(), b.size())) - characters[i]); };
+      std::size_t n = common(characters.size(), characters.size(), [&](std::size_t i) { return character(a, i) == character(b, i); });
+      if (n > 0 && character(a, n - 1) == " ") --n;
+      const std::size_t cut = n < characters.size() ? characters[n] : std::min(a.size(), b.size());
+      e.prompt.text = a.substr(0, cut);
+      a.erase(0, cut);
+      b.erase(0, cut);
+    }
+  }
+  template <class Equal> static std::size_t common(std::size_t a, std::size_t b, const Equal& equal) {
+    const std::size_t shorter = std::min(a, b);
+    for (std::size_t i = 0; i < shorter; ++i)
+      if (!equal(i)) return i;
+    return shorter > 0 ? shorter - 1 : 0;
+  }
+
+  const nlohmann::json& row_;
+  std::string place_;
+};
+
+}  // namespace detail
+
+/// The rows of a JSONL file or of a JSON array, gzipped or not, in TRL's shapes (prompt/chosen/rejected, chosen/rejected, prompt/
+/// completion with or without label, text, messages, conversational or plain), ShareGPT's, or {"ids": […]}. Throws input_error with file
+/// and line.
+inline std::vector<example> read_examples(const std::filesystem::path& path) {
+  const std::string text = detail::read_text(path);
+  const std::string name = path.string();
+  std::vector<example> examples;
+  const auto place = [&](index line) { return name + ":" + std::to_string(line); };
+  if (const std::size_t fault = detail::utf8_fault(text); fault != text.size())
+    throw input_error(place(static_cast<index>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(fault), '\n')) + 1) + ": is not valid UTF-8; convert the file to UTF-8");
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) throw input_error(name + ": is empty; give at least one example");
+  const auto parse = [&](std::string_view part, index line) {
+    try {
+      return nlohmann::json::parse(part);
+    } catch (const nlohmann::json::exception&) {
+      throw input_error(place(line) + ": is not valid JSON; repair or remove the line");
+    }
+  };
+  if (text[first] == '[') {
+    nlohmann::json all;
+    try {
+      all = nlohmann::json::parse(text);
+    } catch (const nlohmann::json::parse_error& e) {
+      const auto at = static_cast<std::ptrdiff_t>(std::min<std::size_t>(e.byte, text.size()));
+      throw input_error(place(static_cast<index>(std::count(text.begin(), text.begin() + at, '\n')) + 1) + ": is not valid JSON; repair the array");
+    }
+    index number = 0;
+    for (const auto& row : all) {
+      ++number;
+      examples.push_back(detail::example_reader(row, name + ", example " + std::to_string(number)).read());
+      examples.back().line = number;
+    }
+  } else {
+    index line = 0;
+    for (std::size_t begin = 0; begin < text.size();) {
+      const std::size_t end = std::min(text.find('\n', begin), text.size());
+      const std::string_view part = std::string_view(text).substr(begin, end - begin);
+      begin = end + 1;
+      ++line;
+      if (part.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+      const nlohmann::json row = parse(part, line);
+      examples.push_back(detail::example_reader(row, place(line)).read());
+      examples.back().line = line;
+    }
+  }
+  if (examples.empty()) throw input_error(name + ": has no examples; give at least one");
+  return examples;
+}
+
+}  // namespace tilt

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <optional>
+#include <tilt/io/model_weights.hpp>
+#include <tilt/io/tokenize.hpp>
+#include <tilt/model/transformer.hpp>
+
+namespace tilt {
+
+/// A Hugging Face model folder: config.json, weights, and, where there are such files, tokenizer and chat template. The tokenizer is
+/// read when first asked for.
+class model_folder {
+ public:
+  explicit model_folder(std::filesystem::path path) : path_(std::move(path)) {
+    if (!std::filesystem::is_directory(path_)) throw input_error(path_.string() + ": is not a folder; give a Hugging Face model folder");
+    config_ = parse_model_config(read_json(path_ / "config.json"), (path_ / "config.json").string());
+    if (std::filesystem::exists(path_ / "tokenizer_config.json")) {
+      const nlohmann::json json = read_json(path_ / "tokenizer_config.json");
+      const auto text = [&](const char* key) -> std::string {
+        if (!json.is_object() || !json.contains(key)) return {};
+        const auto& value = json[key].is_object() && json[key].contains("content") ? json[key]["content"] : json[key];
+        return value.is_string() ? value.get<std::string>() : std::string();
+      };
+      end_ = text("eos_token");
+      chat_ = chat_template(text("chat_template"));
+    }
+    if (std::filesystem::exists(path_ / "chat_template.jinja")) chat_ = chat_template(std::string(mapped_file(path_ / "chat_template.jinja").text()));
+    for (const token id : {config_.eos_token_id}) add_end(id);
+    if (std::filesystem::exists(path_ / "generation_config.json")) {
+      const nlohmann::json json = read_json(path_ / "generation_config.json");
+      if (json.is_object() && json.contains("eos_token_id")) {
+        const auto& ids = json["eos_token_id"];
+        if (ids.is_number_integer()) add_end(ids.get<token>());
+        else if (ids.is_array())
+          for (const auto& id : ids)
+            if (id.is_number_integer()) add_end(id.get<token>());
+      }
+    }
+  }
+
+  const std::filesystem::path& path() const { return path_; }
+  const model_config& config() const { return config_; }
+  weight_files weights() const { return weight_files(path_); }
+  const chat_template& chat() const { return chat_; }
+
+  const tilt::tokenizer& tokenizer() const {
+    if (!tokenizer_) tokenizer_.emplace(path_ / "tokenizer.json");
+    return *tokenizer_;
+  }
+  bool has_tokenizer() const { return std::filesystem::exists(path_ / "tokenizer.json"); }
+
+  /// The text that ends a response in training: tokenizer_config.json's eos_token, else the token of config.json's eos_token_id.
+  std::string end_text() const {
+    if (!end_.empty() || config_.eos_token_id < 0 || config_.eos_token_id >= tokenizer().size()) return end_;
+    return tokenizer().id_to_token(config_.eos_token_id);
+  }
+  /// Tokens at which generation stops.
+  std::span<const token> end_tokens() const { return end_tokens_; }
+
+  /// For the functions that tokenise examples; valid as long as the folder.
+  text_encoder encoder() const { return {&tokenizer(), &chat_, end_text()}; }
+
+ private:
+  void add_end(token id) {
+    if (id >= 0 && std::find(end_tokens_.begin(), end_tokens_.end(), id) == end_tokens_.end()) end_tokens_.push_back(id);
+  }
+
+  std::filesystem::path path_;
+  model_config config_;
+  chat_template chat_;
+  std::string end_;
+  std::vector<token> end_tokens_;
+  mutable std::optional<tilt::tokenizer> tokenizer_;
+};
+
+/// A transformer with a folder's weights.
+template <class B> transformer<B> load_transformer(const model_folder& folder, B& backend) {
+  transformer<B> model(backend, folder.config());
+  load_weights(folder.weights(), model);
+  return model;
+}
+
+/// The files of a model folder, one by one into an existing folder; each appears whole.
+template <class B>
+void write_model_files(const transformer<B>& model, const model_folder& origin, const std::filesystem::path& folder, element_type type = element_type::f32) {
+  for (const char* const name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json", "chat_template.jinja", "vocab.json", "merges.txt", "added_tokens.json"})
+    if (std::filesystem::exists(origin.path() / name)) write_file(folder / name, mapped_file(origin.path() / name).text());
+  nlohmann::ordered_json config;
+  const mapped_file source(origin.path() / "config.json");
+  config = nlohmann::ordered_json::parse(source.text());
+  const char* const dtype = type == element_type::bf16 ? "bfloat16" : type == element_type::f64 ? "float64" : "float32";
+  config[config.contains("torch_dtype") ? "torch_dtype" : "dtype"] = dtype;
+  write_weights(model, folder, type);
+  write_file(folder / "config.json", config.dump(2) + "\n");
+}
+
+/// Writes a model folder that transformers loads: the weights, and everything but weights from the folder that the model came from.
+/// The folder appears whole, under its name, once all is written; an existing one is replaced then. Throws input_error.
+template <class B>
+void save_model(const transformer<B>& model, const model_folder& origin, const std::filesystem::path& out, element_type type = element_type::f32) {
+  namespace fs = std::filesystem;
+  const fs::path temporary = out.string() + ".tmp-" + std::to_string(::getpid());
+  std::error_code ignored;
+  try {
+    fs::remove_all(temporary);
+    fs::create_directories(temporary);
+    write_model_files(model, origin, temporary, type);
+    atomic_file::sync_folder(temporary);
+    const fs::path old = out.string() + ".old-" + std::to_string(::getpid());
+    const bool replaces = fs::exists(out);
+    if (replaces) fs::rename(out, old);
+    fs::rename(temporary, out);
+    if (replaces) fs::remove_all(old);
+    atomic_file::sync_folder(fs::absolute(out).parent_path());
+  } catch (const fs::filesystem_error& e) {
+    fs::remove_all(temporary, ignored);
+    throw input_error(out.string() + ": cannot be written (" + e.code().message() + "); free space or give another place");
+  } catch (...) {
+    fs::remove_all(temporary, ignored);
+    throw;
+  }
+}
+
+}  // namespace tilt

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <tilt/data/prompt_tree.hpp>
+#include <tilt/io/chat_template.hpp>
+#include <tilt/io/tokenizer.hpp>
+
+namespace tilt {
+
+/// What turns an example's texts into tokens: the tokenizer, the template of conversations, the text of the end token (empty: none).
+struct text_encoder {
+  const tokenizer* words = nullptr;
+  const chat_template* chat = nullptr;
+  std::string end;
+};
+
+struct tokenize_options {
+  index max_length = 1024;      ///< tokens of prompt and response together; the response is cut at its end ("keep_start"). 0: no limit
+  index max_prompt_length = 0;  ///< the prompt's first tokens are cut beyond this. 0: no limit
+};
+
+/// What became of the examples. Lines are those of the file.
+struct tokenize_report {
+  index examples = 0;
+  index kept = 0;
+  std::vector<index> prompt_fills_length;  ///< dropped: no room for a response
+  std::vector<index> empty_completion;     ///< dropped: a completion without text
+  index truncated_responses = 0;
+  index truncated_prompts = 0;
+  index merged_boundaries = 0;  ///< prompts whose last tokens merge with the response's first; these then belong to the response
+
+  index dropped() const { return examples - kept; }
+};
+
+struct tokenized_examples {
+  std::vector<prompt_tree> trees;
+  tokenize_report report;
+};
+
+namespace detail {
+
+class example_encoder {
+ public:
+  example_encoder(const text_encoder& encoder, const tokenize_options& options, tokenize_report& report) : encoder_(encoder), options_(options), report_(report) {}
+
+  /// Tokens of a prompt and of the prompt with a completion, as TRL makes them: both encoded whole, so that what merges at the boundary
+  /// merges as it will when the model reads it.
+  std::vector<token> prompt(const example_part& p) const {
+    if (p.conversational) return encoder_.words->encode(encoder_.chat->render(p.messages, true), false);
+    return encoder_.words->encode(p.text);
+  }
+  std::vector<token> whole(const example_part& p, const example_part& completion) const {
+    if (completion.conversational) {
+      std::vector<message> all = p.messages;
+      all.insert(all.end(), completion.messages.begin(), completion.messages.end());
+      return encoder_.words->encode(encoder_.chat->render(all, false), false);
+    }
+    std::string text = completion.text;
+    if (!encoder_.end.empty() && !text.ends_with(encoder_.end)) text += encoder_.end;
+    return encoder_.words->encode(p.text + text);
+  }
+  static bool empty(const example_part& completion) {
+    if (!completion.conversational) return completion.text.empty();
+    for (const message& m : completion.messages)
+      if (!m.content.empty()) return false;
+    return true;
+  }
+
+  /// A tree of one prompt and some completions; false, and counted, if it cannot be used.
+  bool build(const example& e, std::span<const example_part* const> completions, prompt_tree& tree) {
+    ++report_.examples;
+    tree.line = e.line;
+    for (const example_part* c : completions)
+      if (empty(*c)) {
+        report_.empty_completion.push_back(e.line);
+        return false;
+      }
+    const std::vector<token> alone = prompt(e.prompt);
+    std::vector<std::vector<token>> wholes;
+    std::size_t shared = alone.size();
+    for (const example_part* c : completions) {
+      wholes.push_back(whole(e.prompt, *c));
+      const auto& w = wholes.back();
+      shared = std::min(shared, static_cast<std::size_t>(std::mismatch(alone.begin(), alone.end(), w.begin(), w.end()).first - alone.begin()));
+    }
+    if (shared < alone.size()) ++report_.merged_boundaries;
+    tree.prompt.assign(alone.begin(), alone.begin() + static_cast<std::ptrdiff_t>(shared));
+    if (options_.max_prompt_length > 0 && static_cast<index>(tree.prompt.size()) > options_.max_prompt_length) {
+      tree.prompt.erase(tree.prompt.begin(), tree.prompt.end() - options_.max_prompt_length);
+      ++report_.truncated_prompts;
+    }
+    const auto length = static_cast<index>(tree.prompt.size());
+    if (options_.max_length > 0 && length >= options_.max_length) {
+      report_.prompt_fills_length.push_back(e.line);
+      return false;
+    }
+    for (const auto& w : wholes) {
+      std::vector<token> tokens(w.begin() + static_cast<std::ptrdiff_t>(shared), w.end());
+      if (tree.prompt.empty() && !tokens.empty()) {  // nothing predicts the first token of all
+        tree.prompt.push_back(tokens.front());
+        tokens.erase(tokens.begin());
+      }
+      if (options_.max_length > 0 && length + static_cast<index>(tokens.size()) > options_.max_length) {
+        tokens.resize(static_cast<std::size_t>(options_.max_length - length));
+        ++report_.truncated_responses;
+      }
+      if (tokens.empty()) {
+        report_.empty_completion.push_back(e.line);
+        return false;
+      }
+      tree.responses.push_back({tokens, e.label});
+    }
+    ++report_.kept;
+    return true;
+  }
+
+ private:
+  const text_encoder& encoder_;
+  const tokenize_options& options_;
+  tokenize_report& report_;
+};
+
+[[noreturn]] inline void wrong_kind(const example& e, const char* wanted) {
+  throw input_error("example at line " + std::to_string(e.line) + ": is not " + wanted + "; give data of that shape");
+}
+
+}  // namespace detail
+
+/// Pairs as trees of two responses and one edge.
+inline tokenized_examples tokenize_pairs(std::span<const example> examples, const text_encoder& encoder, const tokenize_options& options = {}) {
+  tokenized_examples out;
+  detail::example_encoder encode(encoder, options, out.report);
+  for (const example& e : examples) {
+    if (e.kind != example_kind::pair) detail::wrong_kind(e, "a pair of chosen and rejected");
+    const example_part* const both[] = {&e.chosen, &e.rejected};
+    prompt_tree tree;
+    if (!encode.build(e, both, tree)) continue;
+    tree.edges = {{0, 1}};
+    out.trees.push_back(std::move(tree));
+  }
+  return out;
+}
+
+/// Labelled completions as trees of one response. Pairs become two: first all chosen as desirable, then all rejected as undesirable, as in TRL.
+inline tokenized_examples tokenize_labelled(std::span<const example> examples, const text_encoder& encoder, const tokenize_options& options = {}) {
+  tokenized_examples out;
+  detail::example_encoder encode(encoder, options, out.report);
+  const auto add = [&](const example& e, const example_part& completion) {
+    const example_part* const one[] = {&completion};
+    prompt_tree tree;
+    if (encode.build(e, one, tree)) out.trees.push_back(std::move(tree));
+  };
+  for (const example& e : examples) {
+    if (e.kind == example_kind::labelled) add(e, e.completion);
+    else if (e.kind != example_kind::pair) detail::wrong_kind(e, "a completion with a label");
+  }
+  for (const bool desirable : {true, false})
+    for (const example& e : examples)
+      if (e.kind == example_kind::pair) {
+        example single = e;
+        single.label = desirable;
+        add(single, desirable ? e.chosen : e.rejected);
+      }
+  return out;
+}
+
+/// Demonstrations as trees of one response: a completion after its prompt, or a text after its first token. Of a pair, the chosen one.
+inline tokenized_examples tokenize_demonstrations(std::span<const example> examples, const text_encoder& encoder, const tokenize_options& options = {}) {
+  tokenized_examples out;
+  detail::example_encoder encode(encoder, options, out.report);
+  for (const example& e : examples) {
+    prompt_tree tree;
+    if (e.kind == example_kind::text || e.kind == example_kind::ids) {
+      ++out.report.examples;
+      std::vector<token> ids = e.kind == example_kind::ids ? e.ids : encode.whole({{}, {}, e.completion.conversational}, e.completion);
+      if (options.max_length > 0 && static_cast<index>(ids.size()) > options.max_length) {
+        ids.resize(static_cast<std::size_t>(options.max_length));
+        ++out.report.truncated_responses;
+      }
+      if (ids.size() < 2 || (e.kind == example_kind::text && detail::example_encoder::empty(e.completion))) {
+        out.report.empty_completion.push_back(e.line);
+        continue;
+      }
+      tree = text_sequence(ids, e.line);
+      ++out.report.kept;
+    } else {
+      const example_part* const one[] = {e.kind == example_kind::pair ? &e.chosen : &e.completion};
+      if (!encode.build(e, one, tree)) continue;
+    }
+    out.trees.push_back(std::move(tree));
+  }
+  return out;
+}
+
+}  // namespace tilt
