@@ -15,7 +15,8 @@ struct dpo {
 
   template <class T> TILT_HD T operator()(const pair_logps<T>& y) const {
     const T margin = constant<T>(beta) * (y.chosen.log_ratio() - y.rejected.log_ratio());
-    return -(constant<T>(1 - label_smoothing) * log_sigmoid(margin) + constant<T>(label_smoothing) * log_sigmoid(-margin));
+    const T flipped = constant<T>(label_smoothing), kept = constant<T>(1) - flipped;
+    return -(kept * log_sigmoid(margin) + flipped * log_sigmoid(-margin));
   }
 
   static constexpr std::string_view name = "sigmoid";

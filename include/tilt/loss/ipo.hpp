@@ -14,7 +14,8 @@ struct ipo {
   bool token_average = true;  ///< whether a response's log-ratio is divided by its length
 
   template <class T> TILT_HD T operator()(const pair_logps<T>& y) const {
-    return square(score(y.chosen) - score(y.rejected) - constant<T>(1 / (2 * beta)));
+    const T target = constant<T>(1) / (constant<T>(2) * constant<T>(beta));
+    return square(score(y.chosen) - score(y.rejected) - target);
   }
   bool uses_lengths() const { return token_average; }
 
