@@ -40,7 +40,9 @@
 #include <tilt/loss/hinge.hpp>
 #include <tilt/loss/ipo.hpp>
 #include <tilt/loss/kto.hpp>
+#include <tilt/loss/logits.hpp>
 #include <tilt/loss/logps.hpp>
+#include <tilt/loss/losses.hpp>
 #include <tilt/loss/metrics.hpp>
 #include <tilt/loss/options.hpp>
 #include <tilt/loss/ranges.hpp>
