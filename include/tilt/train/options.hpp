@@ -43,6 +43,10 @@ struct training_options {
   schedule_kind lr_scheduler_type = schedule_kind::linear;
   double warmup_steps = 0;                ///< below 1: a share of the run
   double warmup_ratio = 0;                ///< read where warmup_steps is 0
+  double num_cycles = -1;                 ///< of the cosine schedules; -1: half a cycle, or one where it restarts
+  double lr_end = 1e-7;                   ///< polynomial: the last learning rate
+  double power = 1;                       ///< polynomial
+  index timescale = 0;                    ///< inverse_sqrt; 0: warmup_steps, or 10000 without
   double min_lr_ratio = 0;                ///< cosine_with_min_lr and warmup_stable_decay
   index decay_steps = 0;                  ///< warmup_stable_decay
   optimizer_kind optim = optimizer_kind::adamw;
@@ -110,6 +114,7 @@ inline void training_options::check() const {
   refuse(!(kl_budget >= 0), "kl_budget", kl_budget, "give a positive number, or 0 for none");
   refuse(save_steps > 0 && output_dir.empty(), "save_steps", static_cast<double>(save_steps), "there is no output_dir to save in");
   refuse(keep_best && output_dir.empty(), "keep_best", 1, "there is no output_dir to save in");
+  refuse(lr_scheduler_type == schedule_kind::polynomial && !(lr_end < learning_rate && lr_end >= 0), "lr_end", lr_end, "give less than learning_rate, and not less than 0");
   const bool floored = lr_scheduler_type == schedule_kind::cosine_with_min_lr || lr_scheduler_type == schedule_kind::warmup_stable_decay;
   refuse(min_lr_ratio != 0 && !floored, "min_lr_ratio", min_lr_ratio, "only cosine_with_min_lr and warmup_stable_decay have a floor");
   refuse(decay_steps != 0 && lr_scheduler_type != schedule_kind::warmup_stable_decay, "decay_steps", static_cast<double>(decay_steps),

@@ -61,8 +61,11 @@ inline schedule schedule_of(const training_options& options, index total_steps) 
   return {.kind = options.lr_scheduler_type,
           .warmup_steps = warmup_step_count(warmup, total_steps),
           .total_steps = total_steps,
+          .cycles = options.num_cycles,
           .min_lr_ratio = options.min_lr_ratio,
-          .end_ratio = 1e-7 / options.learning_rate,
+          .power = options.power,
+          .end_ratio = options.lr_end / options.learning_rate,
+          .timescale = options.timescale,
           .decay_steps = options.decay_steps};
 }
 

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "golden.hpp"
+#include "support/catch.hpp"
+#include "support/paths.hpp"
+#include <algorithm>
+#include <tilt/io/examples.hpp>
+#include <tilt/io/model_folder.hpp>
+#include <tilt/loss/dpo.hpp>
+#include <tilt/loss/hinge.hpp>
+#include <tilt/loss/ipo.hpp>
+#include <tilt/loss/kto.hpp>
+#include <tilt/train/kto.hpp>
+#include <tilt/train/preference.hpp>
+#include <tilt/train/sft.hpp>
+#include <vector>
+
+namespace tilt::test {
+
+/// A folder of a run by TRL: run.json, train.jsonl, eval.jsonl.
+struct golden_run {
+  std::filesystem::path folder;
+  json run;
+
+  explicit golden_run(std::filesystem::path at) : folder(std::move(at)), run(read_json((folder / "run.json").string())) {}
+  std::string name() const { return folder.filename().string(); }
+  const json& options() const { return run["options"]; }
+  template <class T> T option(const char* key, T usual) const { return options().contains(key) && !options()[key].is_null() ? options()[key].get<T>() : usual; }
+
+  /// dpo, kto, sft or reward: as run.json says, else as the folder is called.
+  std::string trainer() const {
+    if (run.contains("trainer")) return run["trainer"];
+    return name().substr(0, name().find('_'));
+  }
+  bool in_float() const { return run.contains("dtype") && run["dtype"] == "float32"; }
+
+  training_options training() const {
+    training_options o{.learning_rate = option("learning_rate", 1e-6),
+                       .batch_size = option<index>("per_device_train_batch_size", 8),
+                       .gradient_accumulation_steps = option<index>("gradient_accumulation_steps", 1),
+                       .max_steps = option<index>("max_steps", -1),
+                       .num_train_epochs = option("num_train_epochs", 3.0),
+                       .lr_scheduler_type = schedule_from_name(option<std::string>("lr_scheduler_type", "linear")),
+                       .warmup_steps = option("warmup_steps", 0.0),
+                       .optim = optimizer_from_name(option<std::string>("optim", "adamw_torch")),
+                       .weight_decay = option("weight_decay", 0.0),
+                       .max_grad_norm = option("max_grad_norm", 1.0),
+                       .logging_steps = option<index>("logging_steps", 1),
+                       .logging_first_step = option("logging_first_step", false),
+                       .eval_batch_size = option<index>("per_device_eval_batch_size", 4),
+                       .shuffle = false,
+                       .max_length = option<index>("max_length", 1024)};
+    if (o.optim == optimizer_kind::adamw) {
+      o.adam_beta1 = option("adam_beta1", 0.9);
+      o.adam_beta2 = option("adam_beta2", 0.999);
+      o.adam_epsilon = option("adam_epsilon", 1e-8);
+    }
+    if (options().contains("lr_scheduler_kwargs")) o.num_cycles = options()["lr_scheduler_kwargs"].value("num_cycles", -1.0);
+    return o;
+  }
+};
+
+/// All runs of a trainer under the golden folder, by name.
+inline std::vector<golden_run> golden_runs(const std::string& trainer) {
+  std::vector<golden_run> runs;
+  const std::filesystem::path root = golden_folder() / "runs";
+  if (!std::filesystem::exists(root)) return runs;
+  for (const auto& entry : std::filesystem::directory_iterator(root))
+    if (std::filesystem::exists(entry.path() / "run.json")) runs.emplace_back(entry.path());
+  std::erase_if(runs, [&](const golden_run& r) { return r.trainer() != trainer; });
+  std::sort(runs.begin(), runs.end(), [](const golden_run& a, const golden_run& b) { return a.name() < b.name(); });
+  return runs;
+}
+
+/// Calls train(objective, examples of a file) for what the run's options say.
+template <class Train> void with_objective(const golden_run& g, const text_encoder& encoder, const Train& train) {
+  const auto rows = [&](const char* file) { return read_examples(g.folder / file); };
+  const tokenize_options cut{.max_length = g.option<index>("max_length", 1024)};
+  const double beta = g.option("beta", 0.1);
+  if (g.trainer() == "sft") {
+    auto train_rows = rows("train.jsonl"), eval_rows = rows("eval.jsonl");
+    if (!g.option("completion_only_loss", true))
+      for (auto* part : {&train_rows, &eval_rows})
+        for (example& e : *part) {
+          e.completion.text = e.prompt.text + e.completion.text;
+          e.kind = example_kind::text;
+        }
+    train(sft_objective(g.option<std::string>("loss_type", "nll") == "dft" ? sft_loss::dft : sft_loss::nll), tokenize_demonstrations(train_rows, encoder, cut).trees,
+          tokenize_demonstrations(eval_rows, encoder, cut).trees);
+    return;
+  }
+  if (g.trainer() == "kto") {
+    const auto train_trees = tokenize_labelled(rows("train.jsonl"), encoder, cut).trees, eval_trees = tokenize_labelled(rows("eval.jsonl"), encoder, cut).trees;
+    const double good = g.option("desirable_weight", 1.0), bad = g.option("undesirable_weight", 1.0);
+    if (g.option<std::string>("loss_type", "kto") == "kto") train(labelled_objective(kto{beta, good, bad}), train_trees, eval_trees);
+    else FAIL_CHECK("no loss for " << g.name());
+    return;
+  }
+  const auto train_trees = tokenize_pairs(rows("train.jsonl"), encoder, cut).trees, eval_trees = tokenize_pairs(rows("eval.jsonl"), encoder, cut).trees;
+  const auto types = g.option<std::vector<std::string>>("loss_type", {"sigmoid"});
+  const auto weights = g.option<std::vector<double>>("loss_weights", std::vector<double>(types.size(), 1.0));
+  preference_terms terms{.loss_weight = weights[0], .ld_alpha = g.option("ld_alpha", 1.0)};
+  if (types.size() == 2 && types[1] == "sft") terms.sft_weight = weights[1];
+  else if (types.size() > 1) FAIL("no mixture for " << g.name());
+  const auto go = [&](const auto& loss) { train(preference_objective(loss, terms), train_trees, eval_trees); };
+  if (types[0] == "sigmoid") go(dpo{.beta = beta});  // TRL passes label_smoothing over here
+  else if (types[0] == "hinge") go(hinge{.beta = beta});
+  else if (types[0] == "ipo") go(ipo{.beta = beta});
+  else FAIL_CHECK("no loss for " << g.name());
+}
+
+/// Bounds of the relative deviation. TRL computes the vocabulary head, the losses and the metrics in float32 even where the weights
+/// are float64; rewards, margins and kl are differences of log-probabilities of some hundred, each off by 1e-5.
+struct golden_bounds {
+  double numbers = 1e-4, differences = 1e-2, updates = 1e-3;
+};
+
+inline void check_deviations(const golden_run& g, const deviations& d, const golden_bounds& bounds) {
+  INFO(g.name() << "\n" << d.text());
+  CHECK(d.keys.size() > 8);  // something was compared
+  for (const auto& [key, worst] : d.keys) {
+    const bool difference = key.find("rewards/") != std::string::npos || key == "kl" || key == "eval_kl";
+    const double bound = difference ? bounds.differences : key == "update_norm" ? bounds.updates : bounds.numbers;
+    INFO(key << " deviates by " << worst.relative << " at " << worst.where);
+    CHECK(worst.relative <= bound);
+  }
+}
+
+/// Does a run again on backend B; the first `steps` steps, or all of it.
+template <class B> void check_run(const golden_run& g, index steps = -1, const golden_bounds& bounds = {}) {
+  B backend;
+  const model_folder folder(data_folder() / "stories260K");
+  transformer<B> policy = load_transformer(folder, backend);
+  with_objective(g, folder.encoder(), [&]<class Objective>(const Objective& objective, const std::vector<prompt_tree>& train, const std::vector<prompt_tree>& eval) {
+    trainer<B, Objective> t(policy, objective, g.training());
+    check_deviations(g, compare_run(g.run, t, train, eval, steps), bounds);
+  });
+}
+
+/// In float as TRL ran it, or nearly: losses within 1e-2.
+inline constexpr golden_bounds float_bounds{1e-2, 0.2, 5e-2};
+
+template <class B> void check_named(const char* name, index steps = -1, const golden_bounds& bounds = {}) {
+  const std::filesystem::path folder = golden_folder() / "runs" / name;
+  TILT_SKIP_WITHOUT(folder);
+  TILT_SKIP_WITHOUT(data_folder() / "stories260K");
+  check_run<B>(golden_run(folder), steps, bounds);
+}
+
+/// Every run of a trainer that has no test case of its own.
+template <class B> void check_others(const std::string& trainer, const std::vector<std::string>& named) {
+  TILT_SKIP_WITHOUT(data_folder() / "stories260K");
+  bool any = false;
+  for (const golden_run& g : golden_runs(trainer)) {
+    if (std::find(named.begin(), named.end(), g.name()) != named.end()) continue;
+    any = true;
+    check_run<B>(g, -1, g.in_float() ? float_bounds : golden_bounds{});
+  }
+  if (!any) TILT_SKIP("no further runs of " + trainer);
+}
+
+}  // namespace tilt::test
