@@ -118,7 +118,7 @@ TEST_CASE("evaluate: equal rewards are no success") {
   CHECK(evaluate(dpo{}, pairs(x, x, x, x)).rewards_accuracies == 0);
 }
 
-TEST_CASE("evaluate: metrics have TRL's names and order; lengths only if given") {
+TEST_CASE("evaluate: metrics have TRL's names and order, lengths only if given") {
   const example_pairs<double> e(3);
   std::vector<std::string_view> names;
   evaluate(dpo{}, e.view()).each([&](std::string_view name, double) { names.push_back(name); });
@@ -151,7 +151,7 @@ TEST_CASE("evaluate: weights and divisors") {
   for (std::size_t i = 0; i < n; ++i) CHECK(close(summed.gradient_rejected[i], n * plain.gradient_rejected[i], tolerance<double>::value));
 }
 
-TEST_CASE("evaluate: parts with the whole's divisor add up to the whole; order does not matter") {
+TEST_CASE("evaluate: parts with the whole's divisor add up to the whole, order does not matter") {
   const index n = 6;
   example_pairs<double> e(n);
   results<double> whole(n);

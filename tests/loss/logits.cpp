@@ -130,7 +130,7 @@ TEST_CASE("logits: the gradient of a loss with respect to logits is a central di
   compare(ipo{.beta = 0.5});
 }
 
-TEST_CASE("logits: rows that do not count have no gradient; in place; by token") {
+TEST_CASE("logits: rows that do not count have no gradient, in place, by token") {
   texts<double> x;
   const std::vector<double> d_sums{0.5, -1, 2, 0};
   std::vector<double> d(x.logits.size(), 7.0), by_token(x.logits.size()), d_tokens(rows * (length - 1));
