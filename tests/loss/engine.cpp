@@ -270,6 +270,38 @@ struct likelihood {
 };
 static_assert(pair_loss<likelihood> && has_statistic<likelihood>);
 
+/// Pairs matched by rank over the batch: each policy difference is compared with the reference difference of its own rank.
+struct rank_matching {
+  struct entry {
+    double value;
+    std::size_t pair;
+  };
+  std::vector<entry> policy, reference;
+  std::vector<double> matched;
+  void begin() {
+    policy.clear();
+    reference.clear();
+  }
+  template <class T> void add(const pair_logps<T>& y) {
+    policy.push_back({static_cast<double>(y.chosen.policy - y.rejected.policy), policy.size()});
+    reference.push_back({static_cast<double>(y.chosen.reference - y.rejected.reference), reference.size()});
+  }
+  void finish() {
+    for (auto* entries : {&policy, &reference}) std::sort(entries->begin(), entries->end(), [](const entry& a, const entry& b) { return a.value < b.value; });
+    matched.resize(policy.size());
+    for (std::size_t rank = 0; rank < policy.size(); ++rank) matched[policy[rank].pair] = reference[rank].value;
+  }
+  double value(index pair) const { return matched[static_cast<std::size_t>(pair)]; }
+};
+struct by_rank {
+  double beta = 0.5;
+  using statistic = rank_matching;
+  template <class T> TILT_HD T operator()(const pair_logps<T>& y, double reference) const {
+    return -log_sigmoid(constant<T>(beta) * (y.chosen.policy - y.rejected.policy - constant<T>(reference)));
+  }
+};
+static_assert(pair_loss<by_rank> && std::is_same_v<statistic_value<by_rank>, double>);
+
 /// Plackett–Luce: the probability of a ranking, as one choice after another.
 struct ranking {
   double beta = 0.1;
@@ -297,6 +329,21 @@ TEST_CASE("a pair loss may have a statistic and no reference") {
   CHECK(close(m.loss, 16.0 / 8, tolerance<double>::value));
   CHECK(all_close(gradient, std::vector<double>(3, -1.0 / 8), tolerance<double>::value));
   CHECK(m.rewards_chosen == -16.0 / 3);
+}
+
+TEST_CASE("a statistic may say something else of every pair, and may be kept by the caller") {
+  // Policy differences 5, 1, 3; reference differences 0, 4, 2: by rank 5 meets 4, 1 meets 0, 3 meets 2.
+  const double chosen[] = {0, -1, -3}, rejected[] = {-5, -2, -6}, reference_chosen[] = {-1, -1, -1}, reference_rejected[] = {-1, -5, -3};
+  std::vector<double> losses(3), gradient(3);
+  const auto batch = pairs(chosen, rejected, reference_chosen, reference_rejected);
+  rank_matching kept;
+  for (int round = 0; round < 2; ++round) {  // begin() forgets the first
+    evaluate(by_rank{}, batch, {.losses = losses, .gradient_chosen = gradient}, kept);
+    CHECK(kept.matched == std::vector<double>{4, 0, 2});
+    CHECK(all_close(losses, std::vector<double>(3, std::log1p(std::exp(-0.5))), tolerance<double>::value));
+    CHECK(all_close(gradient, std::vector<double>(3, -0.5 / (1 + std::exp(0.5)) / 3), tolerance<double>::gradient));
+  }
+  CHECK(evaluate(by_rank{}, batch).loss == evaluate(by_rank{}, batch, {}, kept).loss);
 }
 
 TEST_CASE("a list loss is differentiated in every response") {

@@ -10,10 +10,12 @@ namespace tilt {
 /// A loss is an aggregate of hyper-parameters and a formula: a call operator, templated over the type of number, that is const,
 /// pure, and TILT_HD. Three kinds of example make three kinds of loss: pairs, single labelled responses, ranked lists.
 ///
-/// A loss that needs to know something of the whole batch declares `statistic`, a default-constructible type with add(example) and
-/// value(); the value, made of doubles, is the call operator's second argument. It is detached by its type: a double has no slope.
+/// A loss that needs to know something of the whole batch declares `statistic`, a default-constructible type with add(example), and
+/// value(), or value(i) if each example has its own. begin() and finish(), if it has them, are called before and after the batch is
+/// added. The value, made of doubles, is the call operator's second argument: detached by its type, since a double has no slope. A
+/// statistic that is to last (a running mean, or memory) is kept by the caller of evaluate().
 template <class L>
-concept has_statistic = requires(const typename L::statistic& s) { s.value(); };
+concept has_statistic = requires { typename L::statistic; };
 
 namespace detail {
 struct no_statistic {
@@ -26,6 +28,14 @@ template <has_statistic L> struct statistic_of<L> {
   using type = typename L::statistic;
 };
 
+/// What a statistic says of example i.
+template <class Statistic> constexpr auto value_of(const Statistic& s, index i) {
+  if constexpr (requires { s.value(i); })
+    return s.value(i);
+  else
+    return s.value();
+}
+
 /// loss(example) or loss(example, statistic), as the loss wants it.
 template <class L, class Example, class Value> TILT_HD constexpr auto call(const L& loss, const Example& y, const Value& statistic) {
   if constexpr (has_statistic<L>)
@@ -35,9 +45,9 @@ template <class L, class Example, class Value> TILT_HD constexpr auto call(const
 }
 }  // namespace detail
 
-/// L's statistic, or an empty one, and what it comes to.
+/// L's statistic, or an empty one, and what it says of an example.
 template <class L> using statistic_of = typename detail::statistic_of<L>::type;
-template <class L> using statistic_value = decltype(std::declval<const statistic_of<L>&>().value());
+template <class L> using statistic_value = decltype(detail::value_of(std::declval<const statistic_of<L>&>(), index{}));
 
 namespace detail {
 template <class L, class Example>

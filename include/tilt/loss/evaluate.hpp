@@ -82,13 +82,20 @@ template <class T> labelled_logps<T> response_at(const response_batch<T>& b, ind
           b.desirable[i] != 0};
 }
 
+/// Tells a statistic about a batch: example(i) for i in [0, n).
+template <class Statistic, class Example> void gather(Statistic& statistic, index n, const Example& example) {
+  if constexpr (requires { statistic.begin(); }) statistic.begin();
+  for (index i = 0; i < n; ++i) statistic.add(example(i));
+  if constexpr (requires { statistic.finish(); }) statistic.finish();
+}
+
 }  // namespace detail
 
 /// Evaluates any pair loss on a batch: loss and metrics are returned, losses, gradients and rewards of the pairs go into the caller's
 /// ranges. Arithmetic in T, sums in double, in order. O(n), allocates nothing. Throws input_error if the loss's hyper-parameters or
-/// the ranges' sizes are impossible.
+/// the ranges' sizes are impossible. `statistic` is told about the batch first; it is for losses that have one.
 template <pair_loss L, class T>
-pair_metrics evaluate(const L& loss, const pair_batch<T>& batch, const std::type_identity_t<pair_outputs<T>>& out = {}) {
+pair_metrics evaluate(const L& loss, const pair_batch<T>& batch, const std::type_identity_t<pair_outputs<T>>& out, statistic_of<L>& statistic) {
   const index n = batch.policy_chosen.size();
   const bool has_lengths = batch.length_chosen.given() && batch.length_rejected.given();
   detail::check_loss(loss, n, batch.divisor, has_lengths);
@@ -104,16 +111,14 @@ pair_metrics evaluate(const L& loss, const pair_batch<T>& batch, const std::type
   detail::require_size(out.rewards_chosen, n, "rewards_chosen");
   detail::require_size(out.rewards_rejected, n, "rewards_rejected");
 
-  statistic_of<L> statistic{};
-  if constexpr (has_statistic<L>)
-    for (index i = 0; i < n; ++i) statistic.add(detail::pair_at(batch, i));
+  if constexpr (has_statistic<L>) detail::gather(statistic, n, [&](index i) { return detail::pair_at(batch, i); });
 
   pair_meter meter;
   const T divisor = constant<T>(batch.divisor != 0 ? batch.divisor : static_cast<double>(n));
   for (index i = 0; i < n; ++i) {
     const pair_logps<T> y = detail::pair_at(batch, i);
     const T w = detail::weight(batch.weights, i);
-    const dual<T, 2> d = differentiate(loss, y, statistic.value());
+    const dual<T, 2> d = differentiate(loss, y, detail::value_of(statistic, i));
     const T value = w * d.value, reward_chosen = implicit_reward(loss, y.chosen), reward_rejected = implicit_reward(loss, y.rejected);
     detail::set(out.losses, i, value);
     detail::set(out.gradient_chosen, i, w * d.slope[0] / divisor);
@@ -123,6 +128,13 @@ pair_metrics evaluate(const L& loss, const pair_batch<T>& batch, const std::type
     meter.add(value, y, reward_chosen, reward_rejected, has_lengths);
   }
   return meter.metrics(batch.divisor);
+}
+
+/// The same with a statistic of this batch alone.
+template <pair_loss L, class T>
+pair_metrics evaluate(const L& loss, const pair_batch<T>& batch, const std::type_identity_t<pair_outputs<T>>& out = {}) {
+  statistic_of<L> statistic{};
+  return evaluate(loss, batch, out, statistic);
 }
 
 /// The same for single labelled responses, given the batch statistic, which may be of a larger batch: then the parts' losses and
@@ -166,9 +178,9 @@ response_metrics evaluate(const L& loss, const response_batch<T>& batch, const s
     const index n = batch.mismatched_policy.size();
     if (n == 0) throw input_error("mismatched_policy: the loss needs a statistic of responses to other prompts; give some, or the statistic itself");
     detail::require_size(batch.mismatched_reference, n, "mismatched_reference", true);
-    for (index i = 0; i < n; ++i) statistic.add(response_logps<T>{batch.mismatched_policy[i], batch.mismatched_reference[i]});
+    detail::gather(statistic, n, [&](index i) { return response_logps<T>{batch.mismatched_policy[i], batch.mismatched_reference[i]}; });
   }
-  return evaluate(loss, batch, out, statistic.value());
+  return evaluate(loss, batch, out, detail::value_of(statistic, 0));
 }
 
 }  // namespace tilt
