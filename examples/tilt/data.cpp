@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data.hpp"
+
+#include <cstdio>
+#include <tilt/io/examples.hpp>
+#include <tilt/io/model_folder.hpp>
+#include <tilt/io/tokenize.hpp>
+
+namespace tilt::program {
+namespace {
+
+std::string plural(std::size_t count, const char* thing) { return std::to_string(count) + " " + thing + (count == 1 ? "" : "s"); }
+
+/// "3 (lines 2, 5, 9)".
+std::string lines_text(const std::vector<index>& lines) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(lines.size(), 5); ++i) text += (i > 0 ? ", " : "") + std::to_string(lines[i]);
+  if (lines.size() > 5) text += ", …";
+  return std::to_string(lines.size()) + " (line" + (lines.size() > 1 ? "s " : " ") + text + ")";
+}
+
+void tell(const std::string& path, const tokenize_report& r) {
+  std::string text;
+  const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
+  if (!r.prompt_fills_length.empty()) add("left out, as the prompt fills max_length: " + lines_text(r.prompt_fills_length));
+  if (!r.empty_completion.empty()) add("left out, as a completion is empty: " + lines_text(r.empty_completion));
+  if (r.truncated_responses > 0) add(plural(static_cast<std::size_t>(r.truncated_responses), "response") + " cut to max_length");
+  if (r.truncated_prompts > 0) add(plural(static_cast<std::size_t>(r.truncated_prompts), "prompt") + " cut to max_prompt_length");
+  if (r.merged_boundaries > 0) add(plural(static_cast<std::size_t>(r.merged_boundaries), "prompt") + " merged with the response's first token");
+  if (!text.empty()) std::fprintf(stderr, "tilt: %s: %td of %td examples; %s\n", path.c_str(), r.kept, r.examples, text.c_str());
+}
+
+/// The prompt's tokens are predicted too, all but the first.
+prompt_tree whole_sequence(const prompt_tree& tree) {
+  std::vector<token> tokens = tree.prompt;
+  tokens.insert(tokens.end(), tree.responses[0].tokens.begin(), tree.responses[0].tokens.end());
+  return text_sequence(tokens, tree.line);
+}
+
+}  // namespace
+
+std::vector<prompt_tree> load_data(const std::string& path, data_shape shape, const model_folder& folder, const data_rules& rules) {
+  const std::vector<example> examples = read_examples(path);
+  const text_encoder encoder = folder.encoder();
+  const tokenize_options options{.max_length = rules.max_length, .max_prompt_length = rules.max_prompt_length};
+  tokenized_examples data;
+  try {
+    switch (shape) {
+      case data_shape::pairs: data = tokenize_pairs(examples, encoder, options); break;
+      case data_shape::labelled: data = tokenize_labelled(examples, encoder, options); break;
+      case data_shape::demonstrations: data = tokenize_demonstrations(examples, encoder, options); break;
+    }
+  } catch (const input_error& e) {
+    throw input_error(path + ": " + e.what());
+  }
+  const tokenize_report& r = data.report;
+  if (!r.empty_completion.empty() && !rules.drop_empty)
+    throw input_error(path + ":" + std::to_string(r.empty_completion[0]) + ": a completion is empty" +
+                      (r.empty_completion.size() > 1 ? ", the first of " + std::to_string(r.empty_completion.size()) : "") + "; give it a text, or leave such examples out with --drop-empty");
+  if (data.trees.empty())
+    throw input_error(path + ": none of its " + plural(static_cast<std::size_t>(r.examples), "example") + " can be used, as " +
+                      (r.prompt_fills_length.empty() ? "their completions are empty" : "their prompts fill max_length (" + std::to_string(rules.max_length) + " tokens)") +
+                      "; give shorter prompts or a larger max_length");
+  tell(path, r);
+  if (shape == data_shape::demonstrations && !rules.completion_only_loss)
+    for (prompt_tree& tree : data.trees) tree = whole_sequence(tree);
+  return std::move(data.trees);
+}
+
+}  // namespace tilt::program

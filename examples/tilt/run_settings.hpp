@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <optional>
+#include <string>
+#include <tilt/train/options.hpp>
+
+#include "session.hpp"
+#include "settings.hpp"
+
+namespace tilt::program {
+
+/// What `dpo`, `kto` and `sft` are told alike.
+struct run_choice {
+  std::string model, train, eval, output, reference_model;
+  index max_length = 1024;     ///< tokens of prompt and response together; 0: no limit
+  index max_prompt_length = 0; ///< 0: no limit
+  bool drop_empty = false;     ///< leave examples without a completion out, instead of refusing them
+  bool completion_only_loss = true;
+  bool resume = false;
+  std::string resume_from;     ///< a checkpoint; empty: the last one in `output`
+  compute machine;
+  training_options options;
+
+  // As TRL says when to evaluate and to save, where a file does.
+  std::optional<std::string> eval_strategy, save_strategy;
+};
+
+/// Adds --backend, --dtype, --threads.
+void add_compute(settings& s, compute& machine);
+
+/// Adds the options of training to a subcommand; `reference` for losses that have one. Values in `choice` are the defaults.
+void add_run(settings& s, run_choice& choice, bool reference);
+
+/// After settings::apply: fits the options to each other. Throws input_error, in the words of who gave them.
+void settle_run(settings& s, run_choice& choice);
+
+}  // namespace tilt::program

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <tilt/data/prompt_tree.hpp>
+#include <tilt/loss/dpo.hpp>
+#include <tilt/loss/hinge.hpp>
+#include <tilt/loss/ipo.hpp>
+#include <tilt/loss/kto.hpp>
+#include <tilt/rl/sampling.hpp>
+#include <tilt/train/metrics.hpp>
+#include <tilt/train/options.hpp>
+#include <variant>
+#include <vector>
+
+namespace tilt {
+class model_folder;
+}
+
+namespace tilt::program {
+
+/// Which arithmetic runs a model.
+struct compute {
+  std::string backend = "eigen";
+  std::string dtype = "float32";
+  index threads = 0;  ///< 0: as many as the hardware has
+};
+
+/// Supervised fine-tuning has no hyper-parameters.
+struct negative_log_likelihood {};
+using loss_choice = std::variant<dpo, hinge, ipo, kto, negative_log_likelihood>;
+
+struct training_job {
+  std::span<const prompt_tree> train, eval;
+  training_options options;
+  loss_choice loss;
+  const model_folder* reference = nullptr;  ///< null: the model as it is now
+  std::string resume_from;                  ///< a checkpoint's folder; empty: from the beginning
+  std::function<void(index done, index total)> begun;
+  std::function<void(const step_report&)> stepped;
+};
+
+struct generation_job {
+  std::span<const std::vector<token>> prompts;
+  index samples = 1;
+  index max_new_tokens = 64;
+  sampling_options sampling;
+  std::uint64_t seed = 42;
+  std::function<void(index done)> progressed;  ///< prompts whose samples are complete
+};
+
+/// One model on one backend, whatever its types: the border between the program and what is instantiated in backend_*.cpp.
+class session {
+ public:
+  virtual ~session() = default;
+
+  /// Trains the model in place.
+  virtual void train(const training_job& job) = 0;
+  /// Log-probabilities of the tokens of every response of every tree, response after response.
+  virtual std::vector<double> score(std::span<const prompt_tree> trees, index max_tokens, const std::function<void(index done)>& progressed) = 0;
+  /// result[p][j]: sample j of prompt p.
+  virtual std::vector<std::vector<std::vector<token>>> generate(const generation_job& job) = 0;
+  /// Writes a model folder, with the tokenizer of the one that was opened.
+  virtual void save(const std::string& folder) = 0;
+};
+
+/// Loads the folder's weights. Throws input_error.
+std::unique_ptr<session> open_session(const compute& machine, const model_folder& folder);
+
+/// What a backend that was compiled in says of itself.
+struct backend_facts {
+  std::string name;
+  std::string what;
+};
+std::vector<backend_facts> backends();
+
+}  // namespace tilt::program

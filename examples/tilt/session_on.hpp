@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tilt/io/model_folder.hpp>
+#include <tilt/model/pass.hpp>
+#include <tilt/rl/generate.hpp>
+#include <tilt/train/checkpoint.hpp>
+#include <tilt/train/kto.hpp>
+#include <tilt/train/preference.hpp>
+#include <tilt/train/sft.hpp>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "session.hpp"
+
+namespace tilt::program {
+
+/// A session on a backend of type B.
+template <class B> class session_on final : public session {
+  using T = typename B::scalar;
+
+ public:
+  template <class... Arguments>
+  explicit session_on(const model_folder& folder, Arguments&&... backend) : backend_(std::forward<Arguments>(backend)...), folder_(&folder), model_(backend_, folder.config()) {
+    load_weights(folder.weights(), model_);
+  }
+
+  void train(const training_job& job) override {
+    std::visit([&](const auto& loss) { train_with(objective_of(loss), job); }, job.loss);
+  }
+
+  std::vector<double> score(std::span<const prompt_tree> trees, index max_tokens, const std::function<void(index)>& progressed) override {
+    pass<B> scoring(model_, pass_kind::inference);
+    tree_packs packs(max_tokens);
+    std::vector<double> logps;
+for (std::size_t first = 0; first < trees.size(); first += trees_at_once) {
+      const std::size_t end = std::min(trees.size(), first + trees_at_once);
+      packs.clear();
+      for (std::size_t t = first; t < end; ++t) packs.add(trees[t]);
+      for (index p = 0; p < packs.size(); ++p) {
+        scoring.forward(packs[p]);
+        logps.insert(logps.end(), scoring.logps().begin(), scoring.logps().end());
+      }
+      progressed(static_cast<index>(end));
+    }
+    return logps;
+  }
+
+  std::vector<std::vector<std::vector<token>>> generate(const generation_job& job) override {
+    generation_options options;
+    options.max_new_tokens = job.max_new_tokens;
+    options.sampling = job.sampling;
+    options.seed = job.seed;
+    options.eos_token_id = folder_->config().eos_token_id;
+    std::vector<std::vector<std::vector<token>>> texts;
+    for (std::size_t first = 0; first < job.prompts.size(); first += prompts_at_once) {
+      std::vector<generation_request> requests;
+      for (std::size_t p = first; p < std::min(job.prompts.size(), first + prompts_at_once); ++p)
+        requests.push_back({job.prompts[p], job.samples, static_cast<std::uint64_t>(p) * static_cast<std::uint64_t>(job.samples)});
+      for (const auto& samples : tilt::generate(std::as_const(model_), std::span<const generation_request>(requests), options)) {
+        auto& kept = texts.emplace_back();
+        for (const auto& sample : samples) kept.push_back(sample.tokens);
+      }
+      job.progressed(static_cast<index>(texts.size()));
+    }
+    return texts;
+  }
+
+  void save(const std::string& folder) override { write_model_files(model_, *folder_, folder); }
+
+ private:
+  static constexpr std::size_t prompts_at_once = 64, trees_at_once = 64;
+
+  template <pair_loss Loss> static auto objective_of(const Loss& loss) { return preference_objective<Loss>(loss); }
+  static auto objective_of(const kto& loss) { return labelled_objective<kto>(loss); }
+  static auto objective_of(const negative_log_likelihood&) { return sft_objective(); }
+
+  template <class Objective> void train_with(Objective objective, const training_job& job) {
+    std::unique_ptr<transformer<B>> reference;
+    if (job.reference != nullptr) {
+      reference = std::make_unique<transformer<B>>(backend_, job.reference->config());
+      load_weights(job.reference->weights(), *reference);
+    }
+    using trainer_type = trainer<B, Objective>;
+    trainer_type run = reference ? trainer_type(model_, *reference, std::move(objective), job.options) : trainer_type(model_, std::move(objective), job.options);
+    keep_checkpoints(run, [this](const std::filesystem::path& folder) { write_model_files(model_, *folder_, folder); });
+    std::optional<training_state<T>> state;
+    if (!job.resume_from.empty()) state = read_checkpoint<T>(job.resume_from);
+    auto steps = run.run(job.train, job.eval, state ? &*state : nullptr);
+    state.reset();
+    job.begun(run.steps_done(), run.total_steps());
+    step_report last;
+    for (const step_report& step : steps) {
+      last = step;
+      job.stepped(step);
+    }
+    if (job.eval.empty() || !last.evaluation.empty()) return;
+    last.logged = false;
+    last.evaluation = run.evaluate(job.eval);
+    job.stepped(last);
+  }
+
+  B backend_;
+  const model_folder* folder_;
+  transformer<B> model_;
+};
+
+/// A session in the number type that was asked for. `Backend<T>` takes the arguments.
+template <template <class...> class Backend, class... Arguments>
+std::unique_ptr<session> open_as(const std::string& dtype, const model_folder& folder, Arguments... arguments) {
+  if (dtype == "float64") return std::make_unique<session_on<Backend<double>>>(folder, arguments...);
+  return std::make_unique<session_on<Backend<float>>>(folder, arguments...);
+}
+
+}  // namespace tilt::program

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training.hpp"
+
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <tilt/io/model_folder.hpp>
+#include <vector>
+
+#include "checkpoints.hpp"
+#include "data.hpp"
+#include "progress.hpp"
+#include "run_log.hpp"
+
+namespace tilt::program {
+namespace {
+
+namespace fs = std::filesystem;
+
+data_shape shape_of(const loss_choice& loss) {
+  if (std::holds_alternative<kto>(loss)) return data_shape::labelled;
+  return std::holds_alternative<negative_log_likelihood>(loss) ? data_shape::demonstrations : data_shape::pairs;
+}
+
+/// "loss 0.693  margin 0.012  accuracy 0.50", of what the line has.
+std::string note_of(const metric_list& line, const char* prefix = "") {
+  struct shown {
+    const char *key, *name;
+    int digits;
+  };
+  constexpr shown all[] = {{"loss", "loss", 4}, {"rewards/margins", "margin", 4}, {"rewards/accuracies", "accuracy", 2}, {"mean_token_accuracy", "accuracy", 3}, {"kl", "kl", 3}};
+  std::string text;
+  bool accuracy = false;
+  for (const shown& s : all) {
+    if (!line.contains(s.key) || (accuracy && std::string_view(s.name) == "accuracy")) continue;
+    accuracy = accuracy || std::string_view(s.name) == "accuracy";
+    char number[64];
+    std::snprintf(number, sizeof number, "%s %.*f", s.name, s.digits, line[s.key]);
+    text += (text.empty() ? "" : "  ") + std::string(prefix) + number;
+  }
+  return text;
+}
+
+std::string memory_text() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  char text[48];
+  std::snprintf(text, sizeof text, "%.0f MB", static_cast<double>(usage.ru_maxrss) / 1024);
+  return text;
+}
+
+/// The folder for what a run writes, made only now that everything was read.
+void prepare_output(const run_choice& c) {
+  std::error_code code;
+  fs::create_directories(c.output, code);
+  if (code || !fs::is_directory(c.output))
+    throw input_error(c.output + ": cannot be made a folder (" + (code ? code.message() : std::string("it is a file")) + "); give another --output");
+  if (c.resume) sweep(c.output);
+}
+
+}  // namespace
+
+int run_training(settings& s, run_choice& c, const std::function<loss_choice()>& loss) {
+  training_job job;
+  try {
+    s.apply();
+    settle_run(s, c);
+    job.loss = loss();
+  } catch (const input_error& e) {
+    throw input_error(s.reword(e.what()));
+  }
+
+  const model_folder folder(c.model);
+  std::optional<model_folder> reference;
+  if (!c.reference_model.empty()) {
+    reference.emplace(c.reference_model);
+    if (reference->config().vocab_size != folder.config().vocab_size)
+      throw input_error(c.reference_model + ": its vocabulary has " + std::to_string(reference->config().vocab_size) + " tokens and the model's " +
+                        std::to_string(folder.config().vocab_size) + "; give a reference with the model's tokenizer");
+  }
+  data_rules rules{c.max_length, c.max_prompt_length, c.drop_empty, c.completion_only_loss};
+  const index positions = std::min(folder.config().max_position_embeddings, reference ? reference->config().max_position_embeddings : folder.config().max_position_embeddings);
+  if (rules.max_length == 0 || rules.max_length > positions) {
+    if (s.given("max_length")) std::fprintf(stderr, "tilt: max_length is %td, the model's positions\n", positions);
+    rules.max_length = positions;
+  }
+  job.options = c.options;
+  job.options.max_length = rules.max_length;
+  const std::vector<prompt_tree> train = load_data(c.train, shape_of(job.loss), folder, rules);
+  const std::vector<prompt_tree> eval = c.eval.empty() ? std::vector<prompt_tree>() : load_data(c.eval, shape_of(job.loss), folder, rules);
+  const std::unique_ptr<session> model = open_session(c.machine, folder);
+
+  job.train = train;
+  job.eval = eval;
+  job.reference = reference ? &*reference : nullptr;
+  job.resume_from = checkpoint_to_resume(c);
+  prepare_output(c);
+
+  std::unique_ptr<run_log> log;
+  std::unique_ptr<progress> bar;
+  job.begun = [&](index done, index total) {
+    log = std::make_unique<run_log>(c.output, done);
+    const double examples = static_cast<double>(c.options.batch_size * c.options.gradient_accumulation_steps);
+    if (done > 0) std::fprintf(stderr, "tilt: going on after step %td of %td, from %s\n", done, total, job.resume_from.c_str());
+    bar = std::make_unique<progress>(s.command(), total, progress_options{.first = done, .per_step = examples, .unit = shape_of(job.loss) == data_shape::pairs ? "pairs" : "examples"});
+  };
+  job.stepped = [&](const step_report& step) {
+    log->write(step);
+    bar->update(step.step, note_of(step.metrics));
+    if (!step.evaluation.empty()) bar->message("step " + std::to_string(step.step) + ": " + note_of(step.evaluation, "eval "));
+    if (!step.stopped.empty()) bar->message("stopped after step " + std::to_string(step.step) + ": " + std::string(step.stopped));
+  };
+  model->train(job);
+  bar->finish();
+  model->save(c.output);
+  std::fprintf(stderr, "tilt: the model is in %s, the log in %s; peak memory %s\n", c.output.c_str(), log->path().c_str(), memory_text().c_str());
+  return 0;
+}
+
+}  // namespace tilt::program
