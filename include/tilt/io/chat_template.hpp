@@ -21,10 +21,13 @@ class chat_template {
       system_ = source.substr(begin + head.size(), end - begin - head.size());
       source.replace(begin + head.size(), end - begin - head.size(), "…");
     }
-    const std::string loop = "{{'<|im_start|>'+message['role']+''+message['content']+'<|im_end|>'+''}}{%endfor%}{%ifadd_generation_prompt%}{{'<|im_start|>assistant'}}{%endif%}";
-    const std::string preamble = "{%ifloop.firstandmessages[0]['role']!='system'%}{{'<|im_start|>system…<|im_end|>'}}{%endif%}";
-    const std::string bare = without_space(source);
-    known_ = bare == "{%formessageinmessages%}" + loop || bare == "{%formessageinmessages%}" + preamble + loop;
+    const std::string each = "{%formessageinmessages%}";
+    const std::string loop = "{{'<|im_start|>'+message['role']+'\n'+message['content']+'<|im_end|>'+'\n'}}{%endfor%}{%ifadd_generation_prompt%}{{'<|im_start|>assistant\n'}}{%endif%}";
+    const std::string preamble = "{%ifloop.firstandmessages[0]['role']!='system'%}{{'<|im_start|>system\n…<|im_end|>\n'}}{%endif%}";
+    const std::string default_flag = "{%ifnotadd_generation_promptisdefined%}{%setadd_generation_prompt=false%}{%endif%}";
+    std::string bare = without_layout(source);
+    if (bare.starts_with(default_flag)) bare.erase(0, default_flag.size());
+    known_ = bare == each + loop || bare == each + preamble + loop;
     has_system_ = end != std::string::npos;
   }
 
@@ -40,10 +43,39 @@ class chat_template {
   }
 
  private:
-  static std::string without_space(const std::string& text) {
+  /// Without the white space that prints nothing: inside tags but not inside their strings, and, between tags, a line break after
+  /// {% … %} with what indents the next tag (trim_blocks and lstrip_blocks, as transformers sets them).
+  static std::string without_layout(std::string_view source) {
+    const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
     std::string out;
-    for (const char c : text)
-      if (c != ' ' && c != '\n' && c != '\t' && c != '\r') out += c;
+    for (std::size_t i = 0; i < source.size();) {
+      if (source[i] != '{') {
+        if (source[i] != '\n' || i + 1 != source.size()) out += source[i];  // the file's last line break is none of the template's
+        ++i;
+        continue;
+      }
+      const std::size_t begin = i;
+      char quote = 0;
+      for (bool inside = true; inside && i < source.size(); ++i) {
+        const char c = source[i];
+        if (quote == 0 && (blank(c) || c == '\n')) continue;
+        if (quote == 0 && (c == '\'' || c == '"')) {
+          quote = c;
+          out += '\'';
+        } else if (c == quote) {
+          quote = 0;
+          out += '\'';
+        } else {
+          out += c;
+          inside = quote != 0 || c != '}' || i < begin + 3 || (source[i - 1] != '}' && source[i - 1] != '%');
+        }
+      }
+      if (out.ends_with("%}") && i < source.size() && source[i] == '\n') {
+        std::size_t next = ++i;
+        while (next < source.size() && blank(source[next])) ++next;
+        if (source.substr(next, 2) == "{%") i = next;
+      }
+    }
     return out;
   }
   bool known_ = false, has_system_ = false;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <algorithm>
+#include <limits>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <tilt/io/file.hpp>
 #include <tilt/io/utf8.hpp>
@@ -71,7 +74,7 @@ class example_reader {
       e.kind = example_kind::ids;
       if (!row_["ids"].is_array()) refuse("'ids' is not a list of token ids", "write them as [1, 2, 3]");
       for (const auto& id : row_["ids"]) {
-        if (!id.is_number_integer()) refuse("'ids' has an entry that is not a whole number", "write token ids as [1, 2, 3]");
+        if (!id.is_number_integer() || id < 0 || id > std::numeric_limits<token>::max()) refuse("'ids' has an entry that is not a token's id", "write token ids as [1, 2, 3]");
         e.ids.push_back(id.get<token>());
       }
     } else if (has("chosen") || has("rejected")) {
@@ -151,7 +154,7 @@ class example_reader {
   }
 
   /// TRL's rule for a prompt that is not given apart: the longest common beginning, of characters or of messages; a space at its end
-  /// goes to the answers, and if one answer begins the other, so does the last common element.
+  /// goes to the answers; if one answer begins the other, it is the last common element that does.
   void split_prompt(example& e) const {
     same_form(e.chosen, e.rejected);
     e.prompt.conversational = e.chosen.conversational;
@@ -163,17 +166,19 @@ class example_reader {
       b.erase(b.begin(), b.begin() + static_cast<std::ptrdiff_t>(n));
     } else {
       std::string &a = e.chosen.text, &b = e.rejected.text;
-      std::vector<std::size_t> characters;  // offsets, so that no character is cut
-      for (std::size_t at = 0; at < std::min(a.size(), b.size()); at += std::max<std::size_t>(1, utf8_length(std::string_view(a).substr(at)))) characters.push_back(at);
-      const auto character = [&](const std::string& s, std::size_t i) { return s.substr(characters[i], (i + 1 < characters.size() ? characters[i + 1] : std::min(a.size(), b.size())) - characters[i]); };
-      std::size_t n = common(characters.size(), characters.size(), [&](std::size_t i) { return character(a, i) == character(b, i); });
-      if (n > 0 && character(a, n - 1) == " ") --n;
-      const std::size_t cut = n < characters.size() ? characters[n] : std::min(a.size(), b.size());
+      const std::size_t shorter = std::min(a.size(), b.size());
+      std::size_t cut = 0;
+      while (cut < shorter && a[cut] == b[cut]) ++cut;
+      const bool differ = cut < shorter;
+      if (!differ && cut > 0) --cut;
+      while (cut > 0 && (starts_within(a, cut) || starts_within(b, cut))) --cut;  // no character is cut
+      if (differ && cut > 0 && a[cut - 1] == ' ') --cut;
       e.prompt.text = a.substr(0, cut);
       a.erase(0, cut);
       b.erase(0, cut);
     }
   }
+  static bool starts_within(const std::string& text, std::size_t at) { return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80; }
   template <class Equal> static std::size_t common(std::size_t a, std::size_t b, const Equal& equal) {
     const std::size_t shorter = std::min(a, b);
     for (std::size_t i = 0; i < shorter; ++i)
@@ -191,7 +196,8 @@ class example_reader {
 /// completion with or without label, text, messages, conversational or plain), ShareGPT's, or {"ids": […]}. Throws input_error with file
 /// and line.
 inline std::vector<example> read_examples(const std::filesystem::path& path) {
-  const std::string text = detail::read_text(path);
+  std::string text = detail::read_text(path);
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // a byte-order mark
   const std::string name = path.string();
   std::vector<example> examples;
   const auto place = [&](index line) { return name + ":" + std::to_string(line); };
@@ -210,8 +216,10 @@ inline std::vector<example> read_examples(const std::filesystem::path& path) {
     nlohmann::json all;
     try {
       all = nlohmann::json::parse(text);
-    } catch (const nlohmann::json::parse_error& e) {
-      const auto at = static_cast<std::ptrdiff_t>(std::min<std::size_t>(e.byte, text.size()));
+    } catch (const nlohmann::json::exception& e) {
+      const auto* const fault = dynamic_cast<const nlohmann::json::parse_error*>(&e);
+      if (fault == nullptr) throw input_error(name + ": has a number that is too large; repair the array");
+      const auto at = static_cast<std::ptrdiff_t>(std::min<std::size_t>(fault->byte, text.size()));
       throw input_error(place(static_cast<index>(std::count(text.begin(), text.begin() + at, '\n')) + 1) + ": is not valid JSON; repair the array");
     }
     index number = 0;

@@ -20,7 +20,7 @@ namespace tilt {
 class mapped_file {
  public:
   explicit mapped_file(const std::filesystem::path& path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe nobody writes to must not hang
     if (descriptor < 0) throw input_error(path.string() + ": cannot be opened (" + std::strerror(errno) + "); check the path and its permissions");
     struct stat status {};
     if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
@@ -62,6 +62,10 @@ class mapped_file {
 class atomic_file {
  public:
   explicit atomic_file(std::filesystem::path path) : path_(std::move(path)), temporary_(path_.string() + ".tmp-" + std::to_string(::getpid())) {
+    std::error_code none;
+    const auto status = std::filesystem::status(path_, none);
+    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))  // the rename would put a file in a device's place
+      throw input_error(path_.string() + ": is there and is not a regular file; give another place");
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (descriptor_ < 0) fail("cannot be written");
   }

@@ -8,6 +8,8 @@ namespace tilt {
 
 namespace detail {
 
+inline constexpr index width_limit = 1 << 22, rows_limit = 1 << 26, layer_limit = 1 << 13;
+
 /// Reads keys of a config.json and says which one is wrong.
 class config_reader {
  public:
@@ -15,12 +17,15 @@ class config_reader {
 
   [[noreturn]] void refuse(const std::string& what) const { throw input_error(path_ + ": " + what); }
   bool has(const char* key) const { return json_->contains(key) && !(*json_)[key].is_null(); }
-  index count(const char* key) const {
+  /// A size. The bound keeps the product of any two far from overflow.
+  index count(const char* key, index most = width_limit) const {
     if (!has(key)) refuse(std::string("the key '") + key + "' is missing; is this a model's config.json?");
-    if (!(*json_)[key].is_number_integer()) refuse(std::string("'") + key + "' must be a whole number");
-    return (*json_)[key].get<index>();
+    const auto& value = (*json_)[key];
+    if (!value.is_number_integer()) refuse(std::string("'") + key + "' must be a whole number");
+    if (value < 1 || value > most) refuse(std::string("'") + key + "' is " + value.dump() + "; it must be positive and at most " + std::to_string(most));
+    return value.get<index>();
   }
-  index count(const char* key, index otherwise) const { return has(key) ? count(key) : otherwise; }
+  index count_or(const char* key, index otherwise) const { return has(key) ? count(key) : otherwise; }
   double number(const char* key, double otherwise) const {
     if (!has(key)) return otherwise;
     if (!(*json_)[key].is_number()) refuse(std::string("'") + key + "' must be a number");
@@ -40,9 +45,11 @@ class config_reader {
   token id(const char* key) const {
     if (!has(key)) return -1;
     const nlohmann::json& value = (*json_)[key].is_array() && !(*json_)[key].empty() ? (*json_)[key][0] : (*json_)[key];
-    if (!value.is_number_integer()) refuse(std::string("'") + key + "' must be a token's id");
+    if (!value.is_number_integer() || value < -1 || value >= rows_limit) refuse(std::string("'") + key + "' must be a token's id");
     return value.get<token>();
   }
+  bool given(const char* key) const { return json_->contains(key); }
+  const nlohmann::json& operator[](const char* key) const { return (*json_)[key]; }
   config_reader inside(const char* key) const {
     if (!(*json_)[key].is_object()) refuse(std::string("'") + key + "' must be an object");
     return {(*json_)[key], path_ + ", " + key};
@@ -54,16 +61,24 @@ class config_reader {
 };
 
 inline void read_rope(const config_reader& r, model_config& c) {
+  const auto check = [&c](const config_reader& from) {
+    if (!(c.rope_theta > 0)) from.refuse("'rope_theta' must be positive");
+    if (from.number("partial_rotary_factor", 1) != 1) from.refuse("'partial_rotary_factor' is not 1; rotating a part of a head is not supported");
+  };
   c.rope_theta = r.number("rope_theta", 10000);
+  check(r);
   const char* const key = r.has("rope_parameters") ? "rope_parameters" : r.has("rope_scaling") ? "rope_scaling" : nullptr;
   if (key == nullptr) return;
   const config_reader rope = r.inside(key);
   c.rope_theta = rope.number("rope_theta", c.rope_theta);
+  check(rope);
   const std::string type = rope.text("rope_type", rope.text("type", "default"));
   if (type == "default") return;
   if (type != "llama3") rope.refuse("rope_type '" + type + "' is not supported; 'default' and 'llama3' are");
   c.rope = rope_kind::llama3;
   c.stretch = {rope.number("factor", 8), rope.number("low_freq_factor", 1), rope.number("high_freq_factor", 4), rope.number("original_max_position_embeddings", 8192)};
+  if (!(c.stretch.factor >= 1) || !(c.stretch.low_freq_factor > 0) || !(c.stretch.high_freq_factor > c.stretch.low_freq_factor) || !(c.stretch.original_max_position_embeddings > 0))
+    rope.refuse("the numbers of rope_type 'llama3' do not fit; it needs factor >= 1, 0 < low_freq_factor < high_freq_factor and original_max_position_embeddings > 0");
 }
 
 }  // namespace detail
@@ -81,18 +96,20 @@ inline model_config parse_model_config(const nlohmann::json& json, const std::st
   else if (type == "qwen3") c.type = architecture::qwen3;
   else if (type == "gpt2") c.type = architecture::gpt2;
   else r.refuse("model_type '" + type + "' is not supported; llama, mistral, qwen2, qwen3 and gpt2 are");
-  c.vocab_size = r.count("vocab_size");
+  for (const char* const key : {"quantization_config", "num_local_experts", "num_experts"})
+    if (r.has(key)) r.refuse(std::string("'") + key + "' is not supported; give a dense model with floating-point weights");
+  c.vocab_size = r.count("vocab_size", detail::rows_limit);
   c.initializer_range = r.number("initializer_range", 0.02);
   c.bos_token_id = r.id("bos_token_id");
   c.eos_token_id = r.id("eos_token_id");
   if (c.type == architecture::gpt2) {
     c.hidden_size = r.count("n_embd");
-    c.intermediate_size = r.count("n_inner", 4 * c.hidden_size);
-    c.num_hidden_layers = r.count("n_layer");
+    c.intermediate_size = r.count_or("n_inner", 4 * c.hidden_size);
+    c.num_hidden_layers = r.count("n_layer", detail::layer_limit);
     c.num_attention_heads = c.num_key_value_heads = r.count("n_head");
-    if (c.num_attention_heads <= 0 || c.hidden_size % c.num_attention_heads != 0) r.refuse("'n_embd' must be a multiple of 'n_head'");
+    if (c.hidden_size % c.num_attention_heads != 0) r.refuse("'n_embd' must be a multiple of 'n_head'");
     c.head_dim = c.hidden_size / c.num_attention_heads;
-    c.max_position_embeddings = r.count("n_positions");
+    c.max_position_embeddings = r.count("n_positions", detail::rows_limit);
     c.norm = norm_kind::layer;
     c.norm_epsilon = r.number("layer_norm_epsilon", 1e-5);
     c.feed_forward = feed_forward_kind::gelu_tanh;
@@ -106,12 +123,12 @@ inline model_config parse_model_config(const nlohmann::json& json, const std::st
   } else {
     c.hidden_size = r.count("hidden_size");
     c.intermediate_size = r.count("intermediate_size");
-    c.num_hidden_layers = r.count("num_hidden_layers");
+    c.num_hidden_layers = r.count("num_hidden_layers", detail::layer_limit);
     c.num_attention_heads = r.count("num_attention_heads");
-    c.num_key_value_heads = r.count("num_key_value_heads", c.num_attention_heads);
-    if (c.num_attention_heads <= 0) r.refuse("'num_attention_heads' must be positive");
-    c.head_dim = r.count("head_dim", c.type == architecture::qwen3 ? 128 : c.hidden_size / c.num_attention_heads);
-    c.max_position_embeddings = r.count("max_position_embeddings");
+    c.num_key_value_heads = r.count_or("num_key_value_heads", c.num_attention_heads);
+    c.head_dim = r.count_or("head_dim", c.type == architecture::qwen3 ? 128 : c.hidden_size / c.num_attention_heads);
+    c.max_position_embeddings = r.count("max_position_embeddings", detail::rows_limit);
+    if (c.query_width() > detail::width_limit) r.refuse("'num_attention_heads' times 'head_dim' must be at most " + std::to_string(detail::width_limit));
     c.norm_epsilon = r.number("rms_norm_eps", 1e-6);
     c.attention_bias = c.type == architecture::qwen2 || r.flag("attention_bias", false);
     c.output_bias = c.type != architecture::qwen2 && r.flag("attention_bias", false);
@@ -121,11 +138,11 @@ inline model_config parse_model_config(const nlohmann::json& json, const std::st
     const std::string activation = r.text("hidden_act", "silu");
     if (activation != "silu" && activation != "swish") r.refuse("hidden_act '" + activation + "' is not supported; 'silu' is");
     detail::read_rope(r, c);
-    const bool window_used = c.type == architecture::mistral ? r.has("sliding_window") : c.type != architecture::llama && r.flag("use_sliding_window", false);
-    if (window_used && r.count("sliding_window", c.max_position_embeddings) < c.max_position_embeddings)
+    bool windows = c.type == architecture::mistral ? r.has("sliding_window") || !r.given("sliding_window") : c.type != architecture::llama && r.flag("use_sliding_window", false);
+    if (r.has("layer_types") && r["layer_types"].is_array())
+      for (const auto& layer : r["layer_types"]) windows = windows || layer != "full_attention";
+    if (windows && (r.has("sliding_window") ? r.count("sliding_window", detail::rows_limit) : 4096) < c.max_position_embeddings)  // 4096 is transformers' default
       r.refuse("'sliding_window' is shorter than max_position_embeddings; sliding windows are not supported, set max_position_embeddings to the window to stay within it");
-    for (const char* const expert : {"num_local_experts", "num_experts"})
-      if (r.has(expert)) r.refuse(std::string("'") + expert + "': mixtures of experts are not supported");
   }
   try {
     c.check();

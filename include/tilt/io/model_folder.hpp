@@ -13,29 +13,21 @@ class model_folder {
  public:
   explicit model_folder(std::filesystem::path path) : path_(std::move(path)) {
     if (!std::filesystem::is_directory(path_)) throw input_error(path_.string() + ": is not a folder; give a Hugging Face model folder");
-    config_ = parse_model_config(read_json(path_ / "config.json"), (path_ / "config.json").string());
+    const nlohmann::json json = read_json(path_ / "config.json");
+    config_ = parse_model_config(json, (path_ / "config.json").string());
     if (std::filesystem::exists(path_ / "tokenizer_config.json")) {
-      const nlohmann::json json = read_json(path_ / "tokenizer_config.json");
+      const nlohmann::json of_tokenizer = read_json(path_ / "tokenizer_config.json");
       const auto text = [&](const char* key) -> std::string {
-        if (!json.is_object() || !json.contains(key)) return {};
-        const auto& value = json[key].is_object() && json[key].contains("content") ? json[key]["content"] : json[key];
+        if (!of_tokenizer.is_object() || !of_tokenizer.contains(key)) return {};
+        const auto& value = of_tokenizer[key].is_object() && of_tokenizer[key].contains("content") ? of_tokenizer[key]["content"] : of_tokenizer[key];
         return value.is_string() ? value.get<std::string>() : std::string();
       };
       end_ = text("eos_token");
       chat_ = chat_template(text("chat_template"));
     }
     if (std::filesystem::exists(path_ / "chat_template.jinja")) chat_ = chat_template(std::string(mapped_file(path_ / "chat_template.jinja").text()));
-    for (const token id : {config_.eos_token_id}) add_end(id);
-    if (std::filesystem::exists(path_ / "generation_config.json")) {
-      const nlohmann::json json = read_json(path_ / "generation_config.json");
-      if (json.is_object() && json.contains("eos_token_id")) {
-        const auto& ids = json["eos_token_id"];
-        if (ids.is_number_integer()) add_end(ids.get<token>());
-        else if (ids.is_array())
-          for (const auto& id : ids)
-            if (id.is_number_integer()) add_end(id.get<token>());
-      }
-    }
+    add_ends(json);
+    if (std::filesystem::exists(path_ / "generation_config.json")) add_ends(read_json(path_ / "generation_config.json"));
   }
 
   const std::filesystem::path& path() const { return path_; }
@@ -61,8 +53,14 @@ class model_folder {
   text_encoder encoder() const { return {&tokenizer(), &chat_, end_text()}; }
 
  private:
-  void add_end(token id) {
-    if (id >= 0 && std::find(end_tokens_.begin(), end_tokens_.end(), id) == end_tokens_.end()) end_tokens_.push_back(id);
+  /// The eos_token_id of a config: an id or a list of them.
+  void add_ends(const nlohmann::json& config) {
+    if (!config.is_object() || !config.contains("eos_token_id")) return;
+    const auto& ids = config["eos_token_id"];
+    for (const auto& id : ids.is_array() ? ids : nlohmann::json::array({ids})) {
+      if (!id.is_number_integer() || id < 0 || id >= config_.vocab_size) continue;
+      if (std::find(end_tokens_.begin(), end_tokens_.end(), id.get<token>()) == end_tokens_.end()) end_tokens_.push_back(id.get<token>());
+    }
   }
 
   std::filesystem::path path_;
@@ -75,8 +73,10 @@ class model_folder {
 
 /// A transformer with a folder's weights.
 template <class B> transformer<B> load_transformer(const model_folder& folder, B& backend) {
+  const weight_files files = folder.weights();
+  check_weights(files, detail::parameter_table(folder.config()).parameters());  // before memory is asked for
   transformer<B> model(backend, folder.config());
-  load_weights(folder.weights(), model);
+  load_weights(files, model);
   return model;
 }
 
@@ -97,21 +97,28 @@ void write_model_files(const transformer<B>& model, const model_folder& origin, 
 /// Writes a model folder that transformers loads: the weights, and everything but weights from the folder that the model came from.
 /// The folder appears whole, under its name, once all is written; an existing one is replaced then. Throws input_error.
 template <class B>
-void save_model(const transformer<B>& model, const model_folder& origin, const std::filesystem::path& out, element_type type = element_type::f32) {
+void save_model(const transformer<B>& model, const model_folder& origin, std::filesystem::path out, element_type type = element_type::f32) {
   namespace fs = std::filesystem;
-  const fs::path temporary = out.string() + ".tmp-" + std::to_string(::getpid());
+  out = fs::absolute(out).lexically_normal();
+  if (!out.has_filename()) out = out.parent_path();  // "folder/"
+  const fs::path temporary = out.string() + ".tmp-" + std::to_string(::getpid()), old = out.string() + ".old-" + std::to_string(::getpid());
   std::error_code ignored;
   try {
+    if (fs::exists(out) && !fs::is_directory(out)) throw input_error(out.string() + ": is there and is not a folder; give another place");
     fs::remove_all(temporary);
     fs::create_directories(temporary);
     write_model_files(model, origin, temporary, type);
     atomic_file::sync_folder(temporary);
-    const fs::path old = out.string() + ".old-" + std::to_string(::getpid());
     const bool replaces = fs::exists(out);
     if (replaces) fs::rename(out, old);
-    fs::rename(temporary, out);
+    try {
+      fs::rename(temporary, out);
+    } catch (...) {
+      if (replaces) fs::rename(old, out, ignored);
+      throw;
+    }
     if (replaces) fs::remove_all(old);
-    atomic_file::sync_folder(fs::absolute(out).parent_path());
+    atomic_file::sync_folder(out.parent_path());
   } catch (const fs::filesystem_error& e) {
     fs::remove_all(temporary, ignored);
     throw input_error(out.string() + ": cannot be written (" + e.code().message() + "); free space or give another place");

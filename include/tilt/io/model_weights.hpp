@@ -64,27 +64,33 @@ inline const safetensor* find_parameter(const weight_files& files, const std::st
 }
 }  // namespace detail
 
-/// Fills every parameter of the model from the files; returns the names of tensors that the model has no use for (a tied head is none).
-/// Throws input_error, before the model is changed, on a missing tensor, a wrong shape or a weight that is not finite.
-template <class Model> std::vector<std::string> load_weights(const weight_files& files, Model& model) {
-  using scalar = typename Model::scalar;
-  std::set<std::string> used;
-  const auto find = [&](const parameter& p) {
+/// Whether the files have every parameter, in its shape and as floating-point numbers; throws input_error where not.
+inline void check_weights(const weight_files& files, std::span<const parameter> parameters) {
+  for (const parameter& p : parameters) {
     const safetensor* const t = detail::find_parameter(files, p.name);
     if (t == nullptr) throw input_error(files.folder() + ": the tensor '" + p.name + "' is missing; do config.json and the weights belong together?");
     if (t->shape != p.shape)
       throw input_error(files.folder() + ": the tensor '" + p.name + "' has shape " + detail::shape_text(t->shape) + " where config.json asks for " + detail::shape_text(p.shape) + "; do they belong together?");
-    return t;
-  };
+    if (t->type > element_type::bf16)
+      throw input_error(files.folder() + ": the tensor '" + p.name + "' has dtype " + detail::name_of(t->type).name + "; convert it to F32, F16, BF16 or F64");
+  }
+}
+
+/// Fills every parameter of the model from the files; returns the names of tensors that the model has no use for (a tied head is none).
+/// Throws input_error, before the model is changed, on a missing tensor, a wrong shape or a weight that is not finite.
+template <class Model> std::vector<std::string> load_weights(const weight_files& files, Model& model) {
+  using scalar = typename Model::scalar;
+  check_weights(files, model.parameters());
+  std::set<std::string> used;
   for (const parameter& p : model.parameters()) {
-    const safetensor* const t = find(p);
+    const safetensor* const t = detail::find_parameter(files, p.name);
     used.insert(t->name);
     const auto values = t->template values<scalar>();
     for (std::size_t i = 0; i < values.size(); ++i)
       if (!std::isfinite(values[i])) throw input_error(files.folder() + ": the tensor '" + p.name + "' has a weight that is not finite (element " + std::to_string(i) + "); the model is damaged, take another");
   }
   for (const parameter& p : model.parameters()) {
-    const auto values = find(p)->template values<scalar>();
+    const auto values = detail::find_parameter(files, p.name)->template values<scalar>();
     model.set(p, std::span<const scalar>(values));
   }
   std::vector<std::string> unused;

@@ -16,7 +16,7 @@ namespace tilt {
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
 /// Types of elements in a safetensors file.
-enum class element_type { f64, f32, f16, bf16, i64, i32, u8 };
+enum class element_type { f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, u8, boolean };
 
 namespace detail {
 
@@ -26,7 +26,10 @@ struct element_name {
   std::size_t bytes;
 };
 inline constexpr element_name element_names[] = {{element_type::f64, "F64", 8}, {element_type::f32, "F32", 4}, {element_type::f16, "F16", 2},
-                                                 {element_type::bf16, "BF16", 2}, {element_type::i64, "I64", 8}, {element_type::i32, "I32", 4}, {element_type::u8, "U8", 1}};
+                                                 {element_type::bf16, "BF16", 2}, {element_type::i64, "I64", 8}, {element_type::i32, "I32", 4},
+                                                 {element_type::i16, "I16", 2},  {element_type::i8, "I8", 1},   {element_type::u64, "U64", 8},
+                                                 {element_type::u32, "U32", 4},  {element_type::u16, "U16", 2}, {element_type::u8, "U8", 1},
+                                                 {element_type::boolean, "BOOL", 1}};
 inline const element_name& name_of(element_type t) { return element_names[static_cast<int>(t)]; }
 
 template <class U> U read_as(const std::byte* p) {
@@ -79,7 +82,13 @@ struct safetensor {
       case element_type::bf16: return static_cast<Value>(detail::from_bf16(detail::read_as<std::uint16_t>(p)));
       case element_type::i64: return static_cast<Value>(detail::read_as<std::int64_t>(p));
       case element_type::i32: return static_cast<Value>(detail::read_as<std::int32_t>(p));
-      case element_type::u8: return static_cast<Value>(detail::read_as<std::uint8_t>(p));
+      case element_type::i16: return static_cast<Value>(detail::read_as<std::int16_t>(p));
+      case element_type::i8: return static_cast<Value>(detail::read_as<std::int8_t>(p));
+      case element_type::u64: return static_cast<Value>(detail::read_as<std::uint64_t>(p));
+      case element_type::u32: return static_cast<Value>(detail::read_as<std::uint32_t>(p));
+      case element_type::u16: return static_cast<Value>(detail::read_as<std::uint16_t>(p));
+      case element_type::u8:
+      case element_type::boolean: return static_cast<Value>(detail::read_as<std::uint8_t>(p));
     }
     return Value{};
   }
@@ -198,6 +207,10 @@ void write_safetensors(const std::filesystem::path& path, std::span<const tensor
   file.write(text);
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const auto values = values_of(i);
+    index count = 1;
+    for (const index extent : tensors[i].shape) count *= extent;
+    if (static_cast<index>(values.size()) != count)
+      throw error("safetensors: the tensor '" + tensors[i].name + "' has " + std::to_string(values.size()) + " elements and a shape of " + std::to_string(count));
     const auto write_as = [&]<class Stored>(Stored, const auto& convert) {
       std::vector<Stored> stored(values.size());
       for (std::size_t k = 0; k < values.size(); ++k) stored[k] = convert(values[k]);

@@ -24,6 +24,7 @@ struct tokenize_report {
   index kept = 0;
   std::vector<index> prompt_fills_length;  ///< dropped: no room for a response
   std::vector<index> empty_completion;     ///< dropped: a completion without text
+  std::vector<index> no_first_token;       ///< dropped: a prompt without tokens (no BOS either) and responses that begin differently
   index truncated_responses = 0;
   index truncated_prompts = 0;
   index merged_boundaries = 0;  ///< prompts whose last tokens merge with the response's first; these then belong to the response
@@ -88,6 +89,15 @@ class example_encoder {
       tree.prompt.erase(tree.prompt.begin(), tree.prompt.end() - options_.max_prompt_length);
       ++report_.truncated_prompts;
     }
+    if (tree.prompt.empty()) {  // nothing predicts the first token of all, so what the responses begin with stands in for the prompt
+      for (const auto& w : wholes)
+        if (w.empty() || w.front() != wholes.front().front()) {
+          report_.no_first_token.push_back(e.line);
+          return false;
+        }
+      tree.prompt.push_back(wholes.front().front());
+      shared = 1;
+    }
     const auto length = static_cast<index>(tree.prompt.size());
     if (options_.max_length > 0 && length >= options_.max_length) {
       report_.prompt_fills_length.push_back(e.line);
@@ -95,10 +105,6 @@ class example_encoder {
     }
     for (const auto& w : wholes) {
       std::vector<token> tokens(w.begin() + static_cast<std::ptrdiff_t>(shared), w.end());
-      if (tree.prompt.empty() && !tokens.empty()) {  // nothing predicts the first token of all
-        tree.prompt.push_back(tokens.front());
-        tokens.erase(tokens.begin());
-      }
       if (options_.max_length > 0 && length + static_cast<index>(tokens.size()) > options_.max_length) {
         tokens.resize(static_cast<std::size_t>(options_.max_length - length));
         ++report_.truncated_responses;
@@ -140,7 +146,8 @@ inline tokenized_examples tokenize_pairs(std::span<const example> examples, cons
   return out;
 }
 
-/// Labelled completions as trees of one response. Pairs become two: first all chosen as desirable, then all rejected as undesirable, as in TRL.
+/// Labelled completions as trees of one response. Pairs become two: of every thousand examples, the chosen as desirable and then the
+/// rejected as undesirable, as in TRL.
 inline tokenized_examples tokenize_labelled(std::span<const example> examples, const text_encoder& encoder, const tokenize_options& options = {}) {
   tokenized_examples out;
   detail::example_encoder encode(encoder, options, out.report);
@@ -149,17 +156,21 @@ inline tokenized_examples tokenize_labelled(std::span<const example> examples, c
     prompt_tree tree;
     if (encode.build(e, one, tree)) out.trees.push_back(std::move(tree));
   };
-  for (const example& e : examples) {
-    if (e.kind == example_kind::labelled) add(e, e.completion);
-    else if (e.kind != example_kind::pair) detail::wrong_kind(e, "a completion with a label");
+  constexpr std::size_t thousand = 1000;
+  for (std::size_t begin = 0; begin < examples.size(); begin += thousand) {
+    const auto some = examples.subspan(begin, std::min(thousand, examples.size() - begin));
+    for (const example& e : some) {
+      if (e.kind == example_kind::labelled) add(e, e.completion);
+      else if (e.kind != example_kind::pair) detail::wrong_kind(e, "a completion with a label");
+    }
+    for (const bool desirable : {true, false})
+      for (const example& e : some)
+        if (e.kind == example_kind::pair) {
+          example single = e;
+          single.label = desirable;
+          add(single, desirable ? e.chosen : e.rejected);
+        }
   }
-  for (const bool desirable : {true, false})
-    for (const example& e : examples)
-      if (e.kind == example_kind::pair) {
-        example single = e;
-        single.label = desirable;
-        add(single, desirable ? e.chosen : e.rejected);
-      }
   return out;
 }
 
