@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <algorithm>
-#include <nlohmann/json.hpp>
-#include <tilt/io/utf8.hpp>
+#include <string>
+#include <string_view>
+#include <tilt/io/unicode.hpp>
 #include <tilt/scalar/config.hpp>
-#include <utf8proc.h>
 #include <vector>
 
 namespace tilt::detail {
@@ -19,61 +19,51 @@ struct added_token {
 /// Cuts a text at added tokens: the leftmost, the longest first.
 class added_tokens {
  public:
-  void add(added_token t) {
-    if (t.content.empty()) return;
-    std::vector<added_token>& same = by_first_byte_[static_cast<unsigned char>(t.content[0])];
-    same.insert(std::upper_bound(same.begin(), same.end(), t, [](const auto& a, const auto& b) { return a.content.size() > b.content.size(); }), std::move(t));
+  /// `spelling` is what stands in the text for it: its content, or what the normaliser makes of that.
+  void add(const added_token& t, const std::string& spelling) {
+    if (spelling.empty()) return;
+    std::vector<entry>& same = by_first_byte_[static_cast<unsigned char>(spelling[0])];
+    const auto longer = [](const entry& a, const entry& b) { return a.spelling.size() > b.spelling.size(); };
+    entry e{spelling, t};
+    same.insert(std::upper_bound(same.begin(), same.end(), e, longer), std::move(e));
   }
 
-  /// Calls text(piece) and found(token) in the order of the text.
-  template <class Text, class Found> void cut(std::string_view text, const Text& between, const Found& found) const {
+  /// Calls between(piece) and found(token) in the order of the text. A token that must stand alone and does not is left to the text.
+  template <class Between, class Found> void cut(std::string_view text, const Between& between, const Found& found) const {
     std::size_t done = 0;
     for (std::size_t at = 0; at < text.size();) {
-      const added_token* const t = match(text, at);
-      if (t == nullptr) {
+      const entry* const e = longest(text.substr(at));
+      if (e == nullptr) {
         ++at;
         continue;
       }
-      std::size_t begin = at, end = at + t->content.size();
-      if (t->lstrip)
-        while (begin > done && is_space(last_character(text.substr(done, begin - done)))) begin -= last_length(text.substr(done, begin - done));
-      if (t->rstrip)
-        while (end < text.size() && is_space(code_point(text.substr(end), utf8_length(text.substr(end))))) end += utf8_length(text.substr(end));
+      std::size_t begin = at, end = at = at + e->spelling.size();
+      if (e->what.single_word && !stands_alone(text, begin, end)) continue;
+      while (e->what.lstrip && begin > done && is_white_space(last_character(text.substr(done, begin - done)))) begin -= last_length(text.substr(done, begin - done));
+      while (e->what.rstrip && end < text.size() && is_white_space(first_character(text.substr(end)))) end += utf8_length(text.substr(end));
       if (begin > done) between(text.substr(done, begin - done));
-      found(*t);
+      found(e->what);
       done = at = end;
     }
     if (done < text.size()) between(text.substr(done));
   }
 
  private:
-  const added_token* match(std::string_view text, std::size_t at) const {
-    for (const added_token& t : by_first_byte_[static_cast<unsigned char>(text[at])])
-      if (text.compare(at, t.content.size(), t.content) == 0 && (!t.single_word || stands_alone(text, at, at + t.content.size()))) return &t;
+  struct entry {
+    std::string spelling;
+    added_token what;
+  };
+
+  const entry* longest(std::string_view text) const {
+    for (const entry& e : by_first_byte_[static_cast<unsigned char>(text[0])])
+      if (text.starts_with(e.spelling)) return &e;
     return nullptr;
   }
-  static std::size_t last_length(std::string_view text) {
-    std::size_t n = 1;
-    while (n < text.size() && n < 4 && (static_cast<unsigned char>(text[text.size() - n]) & 0xC0) == 0x80) ++n;
-    return n;
-  }
-  static char32_t last_character(std::string_view text) {
-    const std::size_t n = last_length(text);
-    return code_point(text.substr(text.size() - n), n);
-  }
-  static bool is_space(char32_t c) {
-    const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
-    return (c >= 9 && c <= 13) || c == 0x85 || category == UTF8PROC_CATEGORY_ZS || category == UTF8PROC_CATEGORY_ZL || category == UTF8PROC_CATEGORY_ZP;
-  }
-  static bool is_word(char32_t c) {
-    const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
-    return c == '_' || (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NO);
-  }
   static bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) {
-    return (begin == 0 || !is_word(last_character(text.substr(0, begin)))) && (end == text.size() || !is_word(code_point(text.substr(end), utf8_length(text.substr(end)))));
+    return (begin == 0 || !is_word_character(last_character(text.substr(0, begin)))) && (end == text.size() || !is_word_character(first_character(text.substr(end))));
   }
 
-  std::vector<added_token> by_first_byte_[256];
+  std::vector<entry> by_first_byte_[256];
 };
 
 }  // namespace tilt::detail

@@ -21,6 +21,7 @@ class byte_alphabet {
 
   std::string encode(std::string_view bytes) const {
     std::string out;
+    out.reserve(2 * bytes.size());
     for (const char c : bytes) out += character_[static_cast<unsigned char>(c)];
     return out;
   }

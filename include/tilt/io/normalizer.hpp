@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <tilt/io/pattern.hpp>
-#include <tilt/io/utf8.hpp>
-#include <utf8proc.h>
+#include <tilt/io/unicode.hpp>
 #include <variant>
 
 namespace tilt::detail {
@@ -38,10 +36,11 @@ class normalizer {
     int options;  // of utf8proc
   };
   struct lowercase {};
+  struct strip_accents {};
   struct strip {
     bool left, right;
   };
-  using step = std::variant<prepend, replace, unicode_form, lowercase, strip>;
+  using step = std::variant<prepend, replace, unicode_form, lowercase, strip_accents, strip>;
 
   void add(const nlohmann::json& json) {
     if (json.is_null()) return;
@@ -63,45 +62,25 @@ class normalizer {
       steps_.push_back(unicode_form{stable | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT});
     } else if (type == "Lowercase") {
       steps_.push_back(lowercase{});
+    } else if (type == "StripAccents") {
+      steps_.push_back(strip_accents{});
     } else if (type == "Strip") {
       steps_.push_back(strip{json.value("strip_left", true), json.value("strip_right", true)});
     } else {
-      throw input_error("the normalizer '" + type + "' is not supported; Sequence, Prepend, Replace, NFC, NFD, NFKC, NFKD, Lowercase and Strip are");
+      throw input_error("the normalizer '" + type + "' is not supported; Sequence, Prepend, Replace, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents and Strip are");
     }
   }
 
   static std::string apply(const prepend& p, std::string text) { return text.empty() ? text : p.what + text; }
-  static std::string apply(const replace& r, std::string text) {
-    std::string out;
-    std::size_t done = 0;
-    r.what.each_match(text, [&](std::size_t begin, std::size_t end) {
-      out.append(text, done, begin - done).append(r.by);
-      done = end;
-    });
-    return out.append(text, done);
-  }
-  static std::string apply(const unicode_form& form, std::string text) {
-    utf8proc_uint8_t* mapped = nullptr;
-    const auto size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &mapped, static_cast<utf8proc_option_t>(form.options));
-    if (size < 0) throw error("a text could not be normalised (" + std::string(utf8proc_errmsg(size)) + ")");
-    const std::unique_ptr<utf8proc_uint8_t, void (*)(void*)> owner(mapped, std::free);
-    return {reinterpret_cast<const char*>(mapped), static_cast<std::size_t>(size)};
-  }
-  static std::string apply(const lowercase&, std::string text) {
-    std::string out;
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t n = utf8_length(std::string_view(text).substr(at));
-      append_utf8(out, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(code_point(std::string_view(text).substr(at), n)))));
-      at += n;
-    }
-    return out;
-  }
-  static std::string apply(const strip& s, std::string text) {
-    static const pattern left("^\\s+"), right("\\s+$");
-    std::size_t begin = 0, end = text.size();
-    if (s.left) left.each_match(text, [&](std::size_t from, std::size_t to) { if (from == 0) begin = to; });
-    if (s.right) right.each_match(text, [&](std::size_t from, std::size_t to) { if (to == text.size()) end = from; });
-    return begin < end ? text.substr(begin, end - begin) : std::string();
+  static std::string apply(const replace& r, const std::string& text) { return r.what.replaced(text, r.by); }
+  static std::string apply(const unicode_form& form, const std::string& text) { return normalized_form(text, form.options); }
+  static std::string apply(const lowercase&, const std::string& text) { return lowercased(text); }
+  static std::string apply(const strip_accents&, const std::string& text) { return without_accents(text); }
+  static std::string apply(const strip& s, const std::string& text) {
+    std::string_view rest = text;
+    while (s.left && !rest.empty() && is_white_space(first_character(rest))) rest.remove_prefix(utf8_length(rest));
+    while (s.right && !rest.empty() && is_white_space(last_character(rest))) rest.remove_suffix(last_length(rest));
+    return std::string(rest);
   }
 
   std::vector<step> steps_;

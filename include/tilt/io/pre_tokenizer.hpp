@@ -41,6 +41,10 @@ class pre_tokenizer {
 
   static constexpr const char* gpt2_pattern = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
+  /// Words, and what is neither word nor space. This part of the original has another dialect, whose words include the joiners.
+  static constexpr const char* whitespace_pattern =
+      R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D}\s]+)";
+
   static behaviour behaviour_of(const std::string& name) {
     if (name == "Removed") return behaviour::removed;
     if (name == "Isolated") return behaviour::isolated;
@@ -67,7 +71,7 @@ class pre_tokenizer {
     } else if (type == "Punctuation") {
       steps_.push_back(split{pattern("[!-/:-@\\[-`{-~\\p{P}]"), behaviour_of(json.value("behavior", "Isolated")), false});
     } else if (type == "Whitespace") {
-      steps_.push_back(split{pattern("\\w+|[^\\w\\s]+"), behaviour::removed, true});
+      steps_.push_back(split{pattern(whitespace_pattern), behaviour::removed, true});
     } else if (type == "WhitespaceSplit") {
       steps_.push_back(split{pattern("\\s"), behaviour::removed, false});
     } else if (type == "Metaspace") {

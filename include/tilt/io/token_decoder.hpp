@@ -96,15 +96,7 @@ class token_decoder {
     return {all};
   }
   static texts apply(const replace& r, texts tokens) {
-    for (std::string& t : tokens) {
-      std::string out;
-      std::size_t done = 0;
-      r.what.each_match(t, [&](std::size_t begin, std::size_t end) {
-        out.append(t, done, begin - done).append(r.by);
-        done = end;
-      });
-      t = out.append(t, done);
-    }
+    for (std::string& t : tokens) t = r.what.replaced(t, r.by);
     return tokens;
   }
   static texts apply(const strip& s, texts tokens) {
