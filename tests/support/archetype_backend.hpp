@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cmath>
+#include <cstring>
 #include <tilt/tensor/backend.hpp>
 #include <tilt/tensor/reference.hpp>
 #include <vector>
@@ -95,7 +96,9 @@ class archetype_backend {
 
   template <class U> class owner {
    public:
-    explicit owner(index n) : elements_(static_cast<std::size_t>(n)) {}
+    explicit owner(index n) : elements_(static_cast<std::size_t>(n)) {
+      if (n > 0) std::memset(elements_.data(), 0xff, elements_.size() * sizeof(U));  // NaN: nobody may count on zeros
+    }
     owner(owner&&) = default;
     owner& operator=(owner&&) = default;
     U* data() { return elements_.data(); }

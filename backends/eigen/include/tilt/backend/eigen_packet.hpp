@@ -219,7 +219,11 @@ class eigen_packet {
     const eigen_packet y = wrap(Eigen::internal::plog(select(tiny, x * scale, x).x_));
     return select(tiny, y - exponent, y);
   }
-  friend eigen_packet log1p(eigen_packet x) { return wrap(Eigen::internal::generic_plog1p(x.x_)); }
+  /// x·log u / (u − 1) with u = 1 + x (Kahan), where log u and u − 1 share the rounding error of u.
+  friend eigen_packet log1p(eigen_packet x) {
+    const eigen_packet one(T(1)), u = one + x, log_u = wrap(Eigen::internal::plog(u.x_));
+    return select((u == one) | (u == log_u), x, x * (log_u / (u - one)));  // x is lost in u, or infinite
+  }
   /// (u − 1)·x / log u with u = eˣ (Kahan), where u − 1 and log u share the rounding error of u.
   friend eigen_packet expm1(eigen_packet x) {
     const eigen_packet one(T(1)), u = exp(x), less_one = u - one;
