@@ -82,7 +82,7 @@ class example_reader {
       e.chosen = part("chosen");
       e.rejected = part("rejected");
       if (has("prompt")) e.prompt = part("prompt");
-      else if (has("conversations")) e.prompt = part("conversations");
+      else if (has("conversations")) e.prompt = conversation("conversations");
       else split_prompt(e);
       same_form(e.prompt, e.chosen);
       same_form(e.prompt, e.rejected);
@@ -94,16 +94,17 @@ class example_reader {
       if (e.kind == example_kind::labelled) e.label = flag("label");
     } else if ((has("messages") || has("conversations")) && (has("label") || has("kto_tag"))) {  // one conversation, its last message judged
       e.kind = example_kind::labelled;
-      e.prompt = part(has("messages") ? "messages" : "conversations");
+      e.prompt = conversation(has("messages") ? "messages" : "conversations");
       if (e.prompt.messages.size() < 2) refuse("the conversation has no answer", "give at least a question and an answer");
       e.completion.conversational = true;
       e.completion.messages.push_back(std::move(e.prompt.messages.back()));
       e.prompt.messages.pop_back();
       e.label = flag(has("label") ? "label" : "kto_tag");
     } else if (has("messages") || has("conversations")) {
-      e.completion = part(has("messages") ? "messages" : "conversations");
+      e.completion = conversation(has("messages") ? "messages" : "conversations");
     } else if (has("text")) {
       e.completion = part("text");
+      if (e.completion.conversational) refuse("'text' is not a text", "write a string, or name the column 'messages'");
     } else {
       refuse("has none of the columns chosen/rejected, completion, text, messages or ids", "see docs/command-line.md for the shapes of data");
     }
@@ -135,6 +136,11 @@ class example_reader {
     } else {
       refuse(std::string("'") + key + "' is neither a text nor a list of messages", "write a string or [{\"role\": …, \"content\": …}]");
     }
+    return p;
+  }
+  example_part conversation(const char* key) const {
+    example_part p = part(key);
+    if (!p.conversational) refuse(std::string("'") + key + "' is not a list of messages", "write [{\"role\": …, \"content\": …}, …]");
     return p;
   }
   message one_message(const char* key, const nlohmann::json& m) const {
