@@ -123,6 +123,7 @@ TEST_CASE("evaluate: weights and divisors") {
   for (std::size_t i = 0; i < n; ++i) {
     CHECK(close(weighted.losses[i], e.weights[i] * plain.losses[i], tolerance<double>::value));
     CHECK(close(weighted.gradient_chosen[i], e.weights[i] * plain.gradient_chosen[i], tolerance<double>::value));
+    CHECK(close(weighted.gradient_rejected[i], e.weights[i] * plain.gradient_rejected[i], tolerance<double>::value));
     CHECK(weighted.rewards_chosen[i] == plain.rewards_chosen[i]);
     sum += e.weights[i] * plain.losses[i];
   }

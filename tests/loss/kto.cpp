@@ -124,6 +124,23 @@ TEST_CASE("kto: any split of a batch gives the whole, with the same reference po
   }
 }
 
+TEST_CASE("kto: weights of responses") {
+  const batch b;
+  const std::vector<double> weights{1, 0, 2, 0.5, 3};
+  std::vector<double> plain(5), weighted(5), losses(5);
+  response_batch<double> view = b.view();
+  evaluate(kto{}, view, {.gradient = plain});
+  view.weights = weights;
+  const double loss = evaluate(kto{}, view, {.losses = losses, .gradient = weighted}).loss;
+  double sum = 0;
+  for (std::size_t i = 0; i < 5; ++i) {
+    CHECK(close(weighted[i], weights[i] * plain[i], tolerance<double>::value));
+    sum += losses[i];
+  }
+  CHECK(losses[1] == 0);
+  CHECK(close(loss, sum / 5, tolerance<double>::sum(5)));
+}
+
 TEST_CASE("kto: batch of one, and of one kind") {
   const std::vector<double> policy{-3}, reference{-4};
   const std::array<bool, 1> desirable{true};
