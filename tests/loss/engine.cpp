@@ -179,6 +179,24 @@ TEST_CASE("evaluate takes anything with data and size, and batches of one") {
             .length_chosen == 3);
 }
 
+TEST_CASE("ranges: views that say where they begin, and whether they have gaps") {
+  struct view {
+    const double* all;
+    std::size_t first;
+    bool contiguous;
+    const double* data() const { return all; }
+    std::size_t data_offset() const { return first; }
+    std::size_t size() const { return 2; }
+    bool is_contiguous() const { return contiguous; }
+  };
+  const double all[] = {1, 2, 3, 4};
+  const host_range<const double> r = view{all, 1, true};
+  CHECK((r[0] == 2 && r[1] == 3 && r.size() == 2));
+  const auto make = [&](bool contiguous) { return host_range<const double>(view{all, 0, contiguous}); };
+  CHECK_NOTHROW(make(true));
+  CHECK_THROWS_WITH(make(false), Contains("contiguous copy"));
+}
+
 TEST_CASE("evaluate refuses ranges that do not fit, by name") {
   const example_pairs<double> e(3);
   results<double> r(3);

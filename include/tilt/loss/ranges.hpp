@@ -10,6 +10,25 @@
 
 namespace tilt {
 
+namespace detail {
+/// Whether a vector or matrix of a linear algebra library, seen by its own words for it, has gaps between its elements.
+template <class Range> constexpr bool has_gaps(const Range& r) {
+  if constexpr (requires { r.innerStride(), r.outerStride(), r.innerSize(), r.outerSize(); })
+    return (r.innerSize() > 1 && r.innerStride() != 1) || (r.outerSize() > 1 && r.outerStride() != r.innerSize());
+  else if constexpr (requires { r.is_contiguous(); })
+    return !r.is_contiguous();
+  else
+    return false;
+}
+template <class Range> constexpr auto first_of(Range& r) {
+  if (has_gaps(r)) throw input_error("range: its elements do not lie side by side in memory; give a contiguous copy of it");
+  if constexpr (requires { r.data_offset(); })
+    return std::data(r) + r.data_offset();
+  else
+    return std::data(r);
+}
+}  // namespace detail
+
 /// A caller's contiguous numbers on the host, from anything with data() and size() (std::vector, std::span, an Eigen vector, …) or an
 /// array. Does not own them, and lives no longer than they do. Default-constructed: not given.
 template <class T> class host_range {
@@ -21,7 +40,7 @@ template <class T> class host_range {
     { std::data(r) } -> std::convertible_to<T*>;
     std::size(r);
   }
-  constexpr host_range(Range&& r) : data_(std::data(r)), size_(static_cast<index>(std::size(r))), given_(true) {}
+  constexpr host_range(Range&& r) : data_(detail::first_of(r)), size_(static_cast<index>(std::size(r))), given_(true) {}
 
   constexpr T* data() const { return data_; }
   constexpr index size() const { return size_; }
@@ -45,7 +64,7 @@ class integer_range {
     std::size(r);
   }
   constexpr integer_range(Range&& r)
-      : data_(std::data(r)), size_(static_cast<index>(std::size(r))), read_(&read<std::remove_cvref_t<decltype(*std::data(r))>>) {}
+      : data_(detail::first_of(r)), size_(static_cast<index>(std::size(r))), read_(&read<std::remove_cvref_t<decltype(*std::data(r))>>) {}
 
   constexpr index size() const { return size_; }
   constexpr bool given() const { return read_ != nullptr; }
