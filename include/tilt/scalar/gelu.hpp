@@ -10,7 +10,7 @@ namespace tilt {
 template <class T> TILT_HD T gelu_tanh(const T& x) {
   const T bound = constant<T>(100), above = max(x, -bound), inner = min(above, bound);
   const T factor = constant<T>(1.5957691216057308) + constant<T>(-9.96930880911092e-17);  // √(8/π), beyond double
-  return above * sigmoid(factor * (inner + constant<T>(0.044715) * inner * inner * inner));
+  return above * sigmoid(inner * (factor + factor * constant<T>(0.044715) * (inner * inner)));
 }
 
 /// x·Φ(x), Φ(x) = ½(1 + erf(x/√2)) (the same paper, exact). Its error is one of rounding relative to |x|, not to the small result
