@@ -153,6 +153,7 @@ TEST_CASE("safetensors: headers that are no header") {
   refused_header("3", {"not a JSON object"});
   refused_header(std::string(100000, '['), {"not valid JSON"});
   refused_header(R"({"w":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},"w":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}})", {"'w' twice"});
+  refused_header(R"({"a\nb":{"dtype":"F32","shape":[8],"data_offsets":[0,32]}})", {"'a?b'"});  // a sentence has one line
   refused_header(R"({"w":{"dtype":"F32","dtype":"F64","shape":[4],"data_offsets":[0,16]}})", {"'dtype' twice"});
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <nlohmann/json.hpp>
 #include <tilt/io/file.hpp>
+#include <tilt/io/utf8.hpp>
 #include <tilt/model/config.hpp>
 
 namespace tilt {
@@ -15,7 +16,7 @@ class config_reader {
  public:
   config_reader(const nlohmann::json& json, std::string path) : json_(&json), path_(std::move(path)) {}
 
-  [[noreturn]] void refuse(const std::string& what) const { throw input_error(path_ + ": " + what); }
+  [[noreturn]] void refuse(const std::string& what) const { throw input_error(path_ + ": " + one_line(what)); }
   bool has(const char* key) const { return json_->contains(key) && !(*json_)[key].is_null(); }
   /// A size. The bound keeps the product of any two far from overflow.
   index count(const char* key, index most = width_limit) const {

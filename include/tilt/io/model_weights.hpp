@@ -19,11 +19,11 @@ class weight_files {
       if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) throw input_error(list.string() + ": has no weight_map; get the index again");
       std::map<std::string, std::size_t> shards;
       for (const auto& [name, shard] : json["weight_map"].items()) {
-        if (!shard.is_string()) throw input_error(list.string() + ": the weight_map of '" + name + "' is not a file's name; get the index again");
+        if (!shard.is_string()) throw input_error(list.string() + ": the weight_map of '" + detail::one_line(name) + "' is not a file's name; get the index again");
         const std::string file = shard.get<std::string>();
-        if (file.find('/') != std::string::npos) throw input_error(list.string() + ": '" + file + "' leaves the folder; a shard lies beside its index");
+        if (file.find('/') != std::string::npos) throw input_error(list.string() + ": '" + detail::one_line(file) + "' leaves the folder; a shard lies beside its index");
         if (shards.try_emplace(file, files_.size()).second) files_.emplace_back(folder / file);
-        if (files_[shards.at(file)].find(name) == nullptr) throw input_error(list.string() + ": says that '" + name + "' is in " + file + ", where it is not; get the shards again");
+        if (files_[shards.at(file)].find(name) == nullptr) throw input_error(list.string() + ": says that '" + detail::one_line(name) + "' is in " + detail::one_line(file) + ", where it is not; get the shards again");
       }
     } else {
       throw input_error(folder_ + ": has neither model.safetensors nor model.safetensors.index.json; give a Hugging Face model folder with weights in safetensors form");

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <tilt/io/file.hpp>
+#include <tilt/io/utf8.hpp>
 #include <tilt/scalar/config.hpp>
 #include <vector>
 
@@ -143,7 +144,7 @@ class safetensors_file {
   }
 
  private:
-  [[noreturn]] void refuse(const std::string& what) const { throw input_error(path_ + ": " + what + "; it is damaged or not a safetensors file, get it again"); }
+  [[noreturn]] void refuse(const std::string& what) const { throw input_error(path_ + ": " + detail::one_line(what) + "; it is damaged or not a safetensors file, get it again"); }
 
   safetensor read_entry(const std::string& name, const nlohmann::json& entry, std::span<const std::byte> data) const {
     const auto whole = [](const nlohmann::json& n) { return n.is_number_unsigned(); };
@@ -156,7 +157,7 @@ class safetensors_file {
     const std::string dtype = entry["dtype"];
     const auto* known = std::find_if(std::begin(detail::element_names), std::end(detail::element_names), [&](const auto& e) { return dtype == e.name; });
     if (known == std::end(detail::element_names))
-      throw input_error(path_ + ": the tensor '" + name + "' has dtype " + dtype + "; convert it to F32, F16, BF16 or F64");
+      throw input_error(path_ + ": the tensor '" + detail::one_line(name) + "' has dtype " + detail::one_line(dtype) + "; convert it to F32, F16, BF16 or F64");
     t.type = known->type;
     std::uint64_t size = known->bytes;
     for (const auto& extent : entry["shape"]) {

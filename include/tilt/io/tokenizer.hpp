@@ -34,7 +34,7 @@ class tokenizer {
   } catch (const nlohmann::json::exception&) {
     throw input_error(path + ": is not a tokenizer.json that this reader understands; write it again with the tokenizers library");
   } catch (const input_error& e) {
-    throw input_error(path + ": " + e.what());
+    throw input_error(path + ": " + detail::one_line(e.what()));
   }
 
   /// The text's tokens, with those that the post-processor puts around a single text if asked for. Ill-formed UTF-8 throws input_error.

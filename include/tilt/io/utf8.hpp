@@ -52,6 +52,13 @@ inline void append_utf8(std::string& to, char32_t c) {
   }
 }
 
+/// A text as part of a sentence for people: control characters, line breaks among them, become question marks.
+inline std::string one_line(std::string text) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+  return text;
+}
+
 /// The text with each ill-formed part (the longest start of a sequence that could have gone on, or one byte) replaced by U+FFFD.
 inline std::string repaired_utf8(std::string_view bytes) {
   std::string out;
