@@ -81,6 +81,8 @@ TEST_CASE("rows of conversations in every shape") {
   CHECK((e.prompt.messages == messages{{"user", "q"}} && e.chosen.messages == messages{{"assistant", "a"}} && e.rejected.messages == messages{{"assistant", "b"}}));
   e = one({{"conversations", {{{"from", "system"}, {"value", "s"}}, human, gpt}}});
   CHECK(e.completion.messages == messages{{"system", "s"}, {"user", "q"}, {"assistant", "a"}});
+  e = one({{"system", "s"}, {"conversations", {human, gpt}}});
+  CHECK(e.completion.messages == messages{{"system", "s"}, {"user", "q"}, {"assistant", "a"}});
   for (const char* const tag : {"label", "kto_tag"}) {
     e = one({{"messages", json::array({question[0], answer[0]})}, {tag, false}});
     CHECK((e.kind == example_kind::labelled && !e.label));
@@ -116,6 +118,9 @@ TEST_CASE("a prompt that is not given apart, in texts") {
 TEST_CASE("a prompt that is not given apart, in conversations") {
   const json system = said("system", "s"), question = said("user", "q"), good = said("assistant", "a"), bad = said("assistant", "b");
   example e = one({{"chosen", {system, question, good}}, {"rejected", {system, question, bad}}});
+  CHECK(e.prompt.messages == messages{{"system", "s"}, {"user", "q"}});
+  e = one({{"prompt", "the question once more, as a text"}, {"chosen", {system, question, good}}, {"rejected", {system, question, bad}}});
+  CHECK((e.prompt.conversational && e.prompt.text.empty()));
   CHECK(e.prompt.messages == messages{{"system", "s"}, {"user", "q"}});
   CHECK(e.chosen.messages == messages{{"assistant", "a"}});
   CHECK(e.rejected.messages == messages{{"assistant", "b"}});
@@ -202,6 +207,8 @@ TEST_CASE("rows with a column missing, of the wrong type or in mixed forms") {
   const json talk = json::array({said("user", "q")});
   refused_row({{"prompt", talk}, {"chosen", "c"}, {"rejected", "r"}}, {"mixes a text with a conversation"});
   refused_row({{"prompt", "p"}, {"chosen", "c"}, {"rejected", talk}}, {"mixes a text with a conversation"});
+  refused_row({{"prompt", "p"}, {"chosen", {said("assistant", "a")}}, {"rejected", {said("assistant", "b")}}}, {"mixes a text with a conversation"});
+  refused_row({{"prompt", "p"}, {"chosen", json::array()}, {"rejected", json::array()}}, {"mixes a text with a conversation"});
   refused_row({{"chosen", "c"}, {"rejected", talk}}, {"mixes a text with a conversation"});
   refused_row({{"prompt", talk}, {"completion", "c"}}, {"mixes a text with a conversation"});
   refused_row({{"messages", {1}}}, {"a message of 'messages' has no 'role'"});

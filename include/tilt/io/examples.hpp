@@ -4,6 +4,7 @@
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <tilt/io/file.hpp>
 #include <tilt/io/utf8.hpp>
 #include <tilt/scalar/config.hpp>
@@ -84,6 +85,7 @@ class example_reader {
       if (has("prompt")) e.prompt = part("prompt");
       else if (has("conversations")) e.prompt = conversation("conversations");
       else split_prompt(e);
+      if (!e.prompt.conversational && begin_alike(e.chosen.messages, e.rejected.messages)) split_prompt(e);  // some repeat as a text what the conversations begin with
       same_form(e.prompt, e.chosen);
       same_form(e.prompt, e.rejected);
     } else if (has("completion")) {
@@ -141,6 +143,8 @@ class example_reader {
   example_part conversation(const char* key) const {
     example_part p = part(key);
     if (!p.conversational) refuse(std::string("'") + key + "' is not a list of messages", "write [{\"role\": …, \"content\": …}, …]");
+    if (std::string_view(key) == "conversations" && has("system") && row_["system"].is_string() && row_["system"] != "")  // ShareGPT's own column
+      p.messages.insert(p.messages.begin(), {"system", row_["system"].get<std::string>()});
     return p;
   }
   message one_message(const char* key, const nlohmann::json& m) const {
@@ -159,11 +163,13 @@ class example_reader {
     if (prompt.conversational != answer.conversational) refuse("mixes a text with a conversation", "give prompt and answers in the same form");
   }
 
+  static bool begin_alike(std::span<const message> a, std::span<const message> b) { return !a.empty() && !b.empty() && a.front() == b.front(); }
+
   /// TRL's rule for a prompt that is not given apart: the longest common beginning, of characters or of messages; a space at its end
   /// goes to the answers; if one answer begins the other, it is the last common element that does.
   void split_prompt(example& e) const {
     same_form(e.chosen, e.rejected);
-    e.prompt.conversational = e.chosen.conversational;
+    e.prompt = {{}, {}, e.chosen.conversational};
     if (e.chosen.conversational) {
       auto &a = e.chosen.messages, &b = e.rejected.messages;
       const std::size_t n = common(a.size(), b.size(), [&](std::size_t i) { return a[i] == b[i]; });
