@@ -73,7 +73,7 @@ TEST_CASE("an end that is there is not put there again") {
 TEST_CASE("tokens that merge over the boundary belong to the responses") {
   const auto all = pairs({pair("ca", "bd", "d"), pair("ca", "bd", "be"), pair("ca", "d", "e")});
   REQUIRE(all.trees.size() == 3);
-  for (const std::size_t i : {0, 1}) CHECK(all.trees[i].prompt == ids{7, 2});  // the "a" is part of "ab" in one of the responses or in both
+  for (const std::size_t i : {0u, 1u}) CHECK(all.trees[i].prompt == ids{7, 2});  // the "a" is part of "ab" in one of the responses or in both
   CHECK(all.trees[0].responses[0].tokens == ids{5, 3, 8});
   CHECK(all.trees[0].responses[1].tokens == ids{0, 3, 8});
   CHECK(all.trees[1].responses[1].tokens == ids{5, 4, 8});

@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 using json = nlohmann::json;
 
 fs::path file(const std::string& text, const char* name = "data.jsonl") {
-  const fs::path path = scratch_folder("io_examples") / name;
+  const fs::path path = process_folder() / name;
   put(path, text);
   return path;
 }
@@ -32,7 +32,7 @@ void refused_row(const json& row, std::initializer_list<const char*> words) {
 }
 /// What the text of a gzip file is.
 std::string packed(const std::string& text) {
-  const fs::path path = scratch_folder("io_examples_gz") / "a.gz";
+  const fs::path path = process_folder() / "a.gz";
   const gzFile zip = gzopen(path.c_str(), "wb");
   REQUIRE(zip != nullptr);
   gzwrite(zip, text.data(), static_cast<unsigned>(text.size()));

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <tilt/io/file.hpp>
+#include <unistd.h>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -58,6 +59,19 @@ template <class T> std::string bytes_of(const std::vector<T>& values) {
   std::string text(values.size() * sizeof(T), '\0');
   if (!values.empty()) std::memcpy(text.data(), values.data(), text.size());
   return text;
+}
+
+/// A folder of this process's own, for helpers that several test cases call: these may run at the same time. Gone at its end.
+inline const std::filesystem::path& process_folder() {
+  struct owner {
+    std::filesystem::path path = scratch_folder(("io_process_" + std::to_string(::getpid())).c_str());
+    ~owner() {
+      std::error_code ignored;
+      std::filesystem::remove_all(path, ignored);
+    }
+  };
+  static const owner folder;
+  return folder.path;
 }
 
 /// Names of what lies in a folder.

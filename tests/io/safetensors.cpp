@@ -12,7 +12,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// Writes values as one tensor and reads them back.
 template <class Value> std::vector<Value> there_and_back(const std::vector<Value>& values, element_type type) {
-  const auto path = scratch_folder("io_safetensors_back") / "a.safetensors";
+  const auto path = process_folder() / "a.safetensors";
   const std::vector<tensor_to_write> tensors{{"a", {static_cast<index>(values.size())}}};
   write_safetensors(path, tensors, type, [&](std::size_t) { return values; });
   const safetensors_file file(path);
@@ -22,7 +22,7 @@ template <class Value> std::vector<Value> there_and_back(const std::vector<Value
 
 /// The values of a file of one tensor with these bytes.
 template <class Value> std::vector<Value> read_values(const std::string& dtype, std::size_t count, const std::string& data) {
-  const auto path = scratch_folder("io_safetensors_read") / "a.safetensors";
+  const auto path = process_folder() / "a.safetensors";
   const nlohmann::json header{{"a", {{"dtype", dtype}, {"shape", {count}}, {"data_offsets", {0, data.size()}}}}};
   put(path, safetensors_text(header.dump(), data));
   return safetensors_file(path).tensors().at("a").values<Value>();
@@ -30,7 +30,7 @@ template <class Value> std::vector<Value> read_values(const std::string& dtype, 
 
 /// A file that must be refused, with its name in the sentence.
 void refused(const std::string& text, std::initializer_list<const char*> words) {
-  const auto path = scratch_folder("io_safetensors_bad") / "bad.safetensors";
+  const auto path = process_folder() / "bad.safetensors";
   put(path, text);
   INFO("header: " << text.substr(std::min<std::size_t>(8, text.size()), 200));
   refuses([&] { safetensors_file file(path); }, words);
