@@ -86,6 +86,7 @@ struct score_command {
       } catch (const input_error& error) {
         throw input_error(where + ": " + error.what());
       }
+      if (!made.report.no_first_token.empty()) throw input_error(where + ": the prompt has no tokens and the responses begin differently, so nothing predicts their first tokens; give a prompt");
       if (made.trees.empty())
         throw input_error(where + (made.report.empty_completion.empty() ? ": the prompt fills max_length (" + std::to_string(limits.max_length) + " tokens); shorten it, or raise max_length"
                                                                          : ": there is nothing to score, as a completion is empty; give it a text"));
