@@ -5,9 +5,9 @@
 #include <fstream>
 #include <functional>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <tilt/io/named_values.hpp>
 #include <tilt/io/safetensors.hpp>
 #include <tilt/train/state.hpp>
 #include <unistd.h>
@@ -21,27 +21,27 @@ namespace tilt {
 namespace detail {
 inline constexpr int checkpoint_format = 1;
 
-inline nlohmann::json json_of(const run_identity& i) {
-  return {{"loss", i.loss},
-          {"dtype", i.dtype},
-          {"optim", i.optim},
-          {"data", i.data},
-          {"reference", i.reference},
-          {"batch_size", i.batch_size},
-          {"gradient_accumulation_steps", i.gradient_accumulation_steps},
-          {"seed", i.seed},
-          {"shuffle", i.shuffle}};
+inline void put(named_values& to, const run_identity& i) {
+  to.set("loss", i.loss);
+  to.set("dtype", i.dtype);
+  to.set("optim", i.optim);
+  to.set("data", i.data);
+  to.set("reference", i.reference);
+  to.set("batch_size", i.batch_size);
+  to.set("gradient_accumulation_steps", i.gradient_accumulation_steps);
+  to.set("seed", i.seed);
+  to.set("shuffle", i.shuffle);
 }
-inline run_identity identity_of(const nlohmann::json& j) {
-  return {.loss = j.at("loss"),
-          .dtype = j.at("dtype"),
-          .optim = j.at("optim"),
-          .data = j.at("data"),
-          .reference = j.at("reference"),
-          .batch_size = j.at("batch_size"),
-          .gradient_accumulation_steps = j.at("gradient_accumulation_steps"),
-          .seed = j.at("seed"),
-          .shuffle = j.at("shuffle")};
+inline run_identity identity_of(const named_values& v) {
+  return {.loss = v.get<std::string>("loss"),
+          .dtype = v.get<std::string>("dtype"),
+          .optim = v.get<std::string>("optim"),
+          .data = v.get<std::uint64_t>("data"),
+          .reference = v.get<std::uint64_t>("reference"),
+          .batch_size = v.get<index>("batch_size"),
+          .gradient_accumulation_steps = v.get<index>("gradient_accumulation_steps"),
+          .seed = v.get<std::uint64_t>("seed"),
+          .shuffle = v.get<bool>("shuffle")};
 }
 }  // namespace detail
 
@@ -54,15 +54,16 @@ template <class T> void write_checkpoint(const std::filesystem::path& folder, co
   try {
     fs::remove_all(fresh);
     fs::create_directories(fresh);
-    nlohmann::json json{{"format", detail::checkpoint_format},
-                        {"identity", detail::json_of(state.identity)},
-                        {"step", state.step},
-                        {"num_tokens", state.tokens},
-                        {"optimizer_count", state.optimizer_count},
-                        {"window", state.window},
-                        {"objective", state.objective}};
-    if (state.best_loss < std::numeric_limits<double>::infinity()) json["best_loss"] = state.best_loss;
-    write_file(fresh / "state.json", json.dump(1) + "\n");
+    named_values values;
+    values.set("format", detail::checkpoint_format);
+    detail::put(values, state.identity);
+    values.set("step", state.step);
+    values.set("num_tokens", state.tokens);
+    values.set("optimizer_count", state.optimizer_count);
+    values.set("window", state.window);
+    values.set("objective", state.objective);
+    if (state.best_loss < std::numeric_limits<double>::infinity()) values.set("best_loss", state.best_loss);
+    write_file(fresh / "state.json", values.text());
     const tensor_to_write tensors[] = {{"weights", {static_cast<index>(state.weights.size())}}, {"moments", {static_cast<index>(state.moments.size())}}};
     write_safetensors(fresh / "state.safetensors", tensors, sizeof(T) == 4 ? element_type::f32 : element_type::f64,
                       [&](std::size_t i) -> std::span<const T> { return i == 0 ? state.weights : state.moments; });
@@ -88,20 +89,21 @@ template <class T> training_state<T> read_checkpoint(const std::filesystem::path
   const std::filesystem::path file = folder / "state.json";
   if (!std::filesystem::exists(file)) refuse("has no state.json");
   training_state<T> state;
+  int format = 0;
   try {
-    const mapped_file bytes(file);
-    const nlohmann::json json = nlohmann::json::parse(bytes.text());
-    if (json.at("format") != detail::checkpoint_format) refuse("was written by another version of the library");
-    state.identity = detail::identity_of(json.at("identity"));
-    state.step = json.at("step");
-    state.tokens = json.at("num_tokens");
-    state.optimizer_count = json.at("optimizer_count");
-    state.window = json.at("window").get<std::vector<double>>();
-    state.objective = json.at("objective").get<std::vector<double>>();
-    if (json.contains("best_loss")) state.best_loss = json.at("best_loss");
-  } catch (const nlohmann::json::exception&) {
-    refuse("has a state.json that cannot be read");
+    const named_values values(mapped_file(file).text());
+    format = values.get<int>("format");
+    state.identity = detail::identity_of(values);
+    state.step = values.get<index>("step");
+    state.tokens = values.get<index>("num_tokens");
+    state.optimizer_count = values.get<index>("optimizer_count");
+    state.window = values.get<std::vector<double>>("window");
+    state.objective = values.get<std::vector<double>>("objective");
+    if (values.has("best_loss")) state.best_loss = values.get<double>("best_loss");
+  } catch (const input_error& e) {
+    refuse(std::string("has a state.json that ") + e.what());
   }
+  if (format != detail::checkpoint_format) refuse("was written by another version of the library");
   const std::string dtype = "float" + std::to_string(8 * sizeof(T));
   if (state.identity.dtype != dtype) throw input_error(folder.string() + ": its numbers are " + state.identity.dtype + "; resume with that dtype");
   const safetensors_file tensors(folder / "state.safetensors");
