@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <unistd.h>
+
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -17,9 +19,10 @@ namespace tilt::program {
 /// write the same bytes. A run that is resumed cuts it back to the step it goes on from.
 class run_log {
  public:
-  /// Keeps what stands there up to step `resumed` (0: nothing).
-  run_log(const std::filesystem::path& folder, index resumed) : path_((folder / "metrics.jsonl").string()) {
-    write_file(path_, resumed > 0 ? lines_until(resumed) : std::string());
+  /// Keeps what stands there up to step `resumed` (0: nothing). An evaluation of that very step is kept if its checkpoint comes after
+  /// it; one that closes a run will be written again.
+  run_log(const std::filesystem::path& folder, index resumed, bool evaluates_before_checkpoint) : path_((folder / "metrics.jsonl").string()) {
+    write_file(path_, resumed > 0 ? lines_until(resumed, evaluates_before_checkpoint) : std::string());
     file_ = std::fopen(path_.c_str(), "ab");
     if (file_ == nullptr) fail();
   }
@@ -27,9 +30,12 @@ class run_log {
   run_log& operator=(const run_log&) = delete;
   ~run_log() { std::fclose(file_); }
 
+  /// A report that comes again is passed over.
   void write(const step_report& report) {
-    if (report.logged) write(report.metrics, "", report);
-    if (!report.evaluation.empty()) write(report.evaluation, "eval_", report);
+    if (report.logged && report.step != logged_) write(report.metrics, "", report);
+    if (!report.evaluation.empty() && report.step != evaluated_) write(report.evaluation, "eval_", report);
+    if (report.logged) logged_ = report.step;
+    if (!report.evaluation.empty()) evaluated_ = report.step;
   }
   const std::string& path() const { return path_; }
 
@@ -40,16 +46,22 @@ class run_log {
     line["epoch"] = report.epoch;
     line["step"] = report.step;
     const std::string text = line.dump() + "\n";
-    if (std::fwrite(text.data(), 1, text.size(), file_) != text.size() || std::fflush(file_) != 0) fail();
+    const long begin = std::ftell(file_);
+    if (std::fwrite(text.data(), 1, text.size(), file_) == text.size() && std::fflush(file_) == 0) return;
+    const int reason = errno;
+    if (::ftruncate(fileno(file_), begin) != 0) std::perror("tilt");  // no half of a line
+    errno = reason;
+    fail();
   }
 
   /// Whole lines of steps up to the given one. Evaluations before training have step 0.
-  std::string lines_until(index step) const {
+  std::string lines_until(index step, bool with_its_evaluation) const {
     std::ifstream in(path_, std::ios::binary);
     std::string kept;
     for (std::string line; std::getline(in, line) && !in.eof();) {
       const nlohmann::json parsed = nlohmann::json::parse(line, nullptr, false);
       if (!parsed.is_object() || !parsed.contains("step") || !parsed["step"].is_number_integer() || parsed["step"].get<index>() > step) break;
+      if (parsed.contains("eval_loss") && parsed["step"] == step && !with_its_evaluation) continue;
       kept += line + "\n";
     }
     return kept;
@@ -61,6 +73,7 @@ class run_log {
 
   std::string path_;
   std::FILE* file_ = nullptr;
+  index logged_ = -1, evaluated_ = -1;
 };
 
 }  // namespace tilt::program

@@ -19,7 +19,7 @@ struct run_choice {
   bool resume = false;
   std::string resume_from;     ///< a checkpoint; empty: the last one in `output`
   compute machine;
-  training_options options;
+  training_options options{.eval_on_start = true};
 
   // As TRL says when to evaluate and to save, where a file does.
   std::optional<std::string> eval_strategy, save_strategy;

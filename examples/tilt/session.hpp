@@ -39,6 +39,7 @@ struct training_job {
   const model_folder* reference = nullptr;  ///< null: the model as it is now
   std::string resume_from;                  ///< a checkpoint's folder; empty: from the beginning
   std::function<void(index done, index total)> begun;
+  std::function<void(const step_report&)> log;      ///< a step's lines: before its checkpoint is there, and again when it is done
   std::function<void(const step_report&)> stepped;
 };
 

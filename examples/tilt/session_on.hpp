@@ -71,7 +71,28 @@ for (std::size_t first = 0; first < trees.size(); first += trees_at_once) {
     return texts;
   }
 
-  void save(const std::string& folder) override { write_model_files(model_, *folder_, folder); }
+  void save(const std::string& folder) override {
+    // Written beside their places, then moved: a full disk leaves nothing in part.
+    namespace fs = std::filesystem;
+    const fs::path fresh = fs::path(folder) / ("model.tmp-" + std::to_string(::getpid()));
+    try {
+      fs::create_directories(fresh);
+      write_model_files(model_, *folder_, fresh);
+      std::vector<fs::path> files;
+      for (const auto& entry : fs::directory_iterator(fresh)) files.push_back(entry.path().filename());
+      for (const fs::path& file : files) fs::rename(fresh / file, folder / file);
+      fs::remove(fresh);
+      atomic_file::sync_folder(folder);
+    } catch (const fs::filesystem_error& e) {
+      std::error_code ignored;
+      fs::remove_all(fresh, ignored);
+      throw input_error(folder + ": cannot be written (" + e.code().message() + "); free space or give another --output");
+    } catch (const input_error&) {
+      std::error_code ignored;
+      fs::remove_all(fresh, ignored);
+      throw;
+    }
+  }
 
  private:
   static constexpr std::size_t prompts_at_once = 64, trees_at_once = 64;
@@ -88,20 +109,25 @@ for (std::size_t first = 0; first < trees.size(); first += trees_at_once) {
     }
     using trainer_type = trainer<B, Objective>;
     trainer_type run = reference ? trainer_type(model_, *reference, std::move(objective), job.options) : trainer_type(model_, std::move(objective), job.options);
-    keep_checkpoints(run, [this](const std::filesystem::path& folder) { write_model_files(model_, *folder_, folder); });
+    const auto report = [&run]() -> const step_report& { return *typename trainer_type::step_range::iterator(&run); };
+    keep_checkpoints(run, [&](const std::filesystem::path& checkpoint) {
+      job.log(report());  // before the checkpoint is there: what resumes from it finds the line
+      write_model_files(model_, *folder_, checkpoint);
+    });
     std::optional<training_state<T>> state;
     if (!job.resume_from.empty()) state = read_checkpoint<T>(job.resume_from);
     auto steps = run.run(job.train, job.eval, state ? &*state : nullptr);
     state.reset();
     job.begun(run.steps_done(), run.total_steps());
-    step_report last;
     for (const step_report& step : steps) {
-      last = step;
+      job.log(step);
       job.stepped(step);
     }
-    if (job.eval.empty() || !last.evaluation.empty()) return;
+    if (job.eval.empty() || job.options.eval_steps > 0) return;  // these end with an evaluation
+    step_report last = report();
     last.logged = false;
     last.evaluation = run.evaluate(job.eval);
+    job.log(last);
     job.stepped(last);
   }
 

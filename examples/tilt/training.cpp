@@ -102,13 +102,13 @@ int run_training(settings& s, run_choice& c, const std::function<loss_choice()>&
   std::unique_ptr<run_log> log;
   std::unique_ptr<progress> bar;
   job.begun = [&](index done, index total) {
-    log = std::make_unique<run_log>(c.output, done);
+    log = std::make_unique<run_log>(c.output, done, job.options.eval_steps > 0);
     const double examples = static_cast<double>(c.options.batch_size * c.options.gradient_accumulation_steps);
     if (done > 0) std::fprintf(stderr, "tilt: going on after step %td of %td, from %s\n", done, total, job.resume_from.c_str());
     bar = std::make_unique<progress>(s.command(), total, progress_options{.first = done, .per_step = examples, .unit = shape_of(job.loss) == data_shape::pairs ? "pairs" : "examples"});
   };
+  job.log = [&](const step_report& step) { log->write(step); };
   job.stepped = [&](const step_report& step) {
-    log->write(step);
     bar->update(step.step, note_of(step.metrics));
     if (!step.evaluation.empty()) bar->message("step " + std::to_string(step.step) + ": " + note_of(step.evaluation, "eval "));
     if (!step.stopped.empty()) bar->message("stopped after step " + std::to_string(step.step) + ": " + std::string(step.stopped));

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stopping and going on: a run that was interrupted, in whatever way, ends in the bits of one that was not.
+#include <random>
+
+#include "program.hpp"
+#include "support/catch.hpp"
+#include "support/paths.hpp"
+#include "tiny_model.hpp"
+
+namespace fs = std::filesystem;
+using namespace tilt::test;
+
+namespace {
+
+struct resumable {
+  explicit resumable(const char* name, std::vector<std::string> method) : folder(scratch_folder(name)), arguments(std::move(method)) {
+    write_tiny_model(folder / "model");
+    write_text(folder / "train.jsonl", tiny_pairs(11));
+    write_text(folder / "eval.jsonl", tiny_pairs(3, 20));
+    for (const std::string& a : {std::string("--model"), (folder / "model").string(), std::string("--train"), (folder / "train.jsonl").string(), std::string("--eval"),
+                                 (folder / "eval.jsonl").string(), std::string("--batch-size"), std::string("2"), std::string("--learning-rate"), std::string("1e-2"),
+                                 std::string("--max-steps"), std::string("9"), std::string("--logging-steps"), std::string("2"), std::string("--eval-steps"), std::string("4")})
+      arguments.push_back(a);
+  }
+  outcome run(const std::string& output, std::vector<std::string> more = {}, double kill_after = 0) const {
+    std::vector<std::string> all = arguments;
+    all.insert(all.end(), {"--output", folder / output});
+    all.insert(all.end(), more.begin(), more.end());
+    return tilt_program(folder, all, {.kill_after = kill_after});
+  }
+  void same(const std::string& a, const std::string& b) const {
+    for (const char* file : {"model.safetensors", "metrics.jsonl"}) {
+      INFO(file << " of " << a << " and " << b);
+      const std::string left = contents(folder / a / file), right = contents(folder / b / file);
+      CHECK(left.size() > 100);
+      CHECK((left == right));
+    }
+  }
+
+  fs::path folder;
+  std::vector<std::string> arguments;
+};
+
+void works(const outcome& result) {
+  INFO(result.err);
+  CHECK(result.status == 0);
+}
+
+}  // namespace
+
+TEST_CASE("resuming at any checkpoint ends in the same bits") {
+  for (const char* loss : {"sigmoid", "ipo"}) {
+    const resumable runs("resume_dpo", {"dpo", "--loss-type", loss});
+    works(runs.run("whole"));
+    works(runs.run("saved", {"--save-steps", "3"}));
+    runs.same("whole", "saved");
+    for (const char* step : {"3", "6", "9"}) {
+      fs::remove_all(runs.folder / "again");
+      fs::copy(runs.folder / "saved", runs.folder / "again", fs::copy_options::recursive);
+      works(runs.run("again", {"--save-steps", "3", "--resume", runs.folder / "again" / ("checkpoint-" + std::string(step))}));
+      runs.same("whole", "again");
+    }
+    works(runs.run("saved", {"--save-steps", "3", "--resume"}));  // nothing is left to do
+    runs.same("whole", "saved");
+  }
+}
+
+TEST_CASE("a run may be resumed with other threads, packs and reference modes") {
+  const resumable runs("resume_modes", {"dpo"});
+  works(runs.run("whole", {"--threads", "1"}));
+  works(runs.run("part", {"--save-steps", "4", "--threads", "1"}));
+  fs::remove_all(runs.folder / "part" / "checkpoint-8");
+  works(runs.run("part", {"--resume", "--threads", "2", "--max-tokens", "40", "--reference", "online"}));
+  runs.same("whole", "part");
+}
+
+TEST_CASE("without a checkpoint --resume begins at the beginning") {
+  const resumable runs("resume_none", {"dpo"});
+  works(runs.run("whole"));
+  works(runs.run("fresh", {"--resume"}));
+  runs.same("whole", "fresh");
+}
+
+TEST_CASE("killed at random moments, a run loses nothing") {
+  const resumable runs("resume_killed", {"dpo", "--save-steps", "1", "--save-total-limit", "2"});
+  const outcome whole = runs.run("whole");
+  works(whole);
+  std::mt19937 random(7);
+  std::uniform_real_distribution<double> moment(0.002, std::max(0.01, whole.seconds));
+  int killed = 0;
+  for (int i = 0; i < 12; ++i) {
+    fs::remove_all(runs.folder / "killed");
+    int tries = 0;
+    while (runs.run("killed", {"--resume"}, moment(random)).status != 0 && tries++ < 3) ++killed;
+    works(runs.run("killed", {"--resume"}));
+    runs.same("whole", "killed");
+    for (const auto& file : fs::recursive_directory_iterator(runs.folder / "killed")) {
+      INFO("left over: " << file.path());
+      CHECK(file.path().string().find(".tmp") == std::string::npos);
+    }
+  }
+  CHECK(killed > 3);
+}
