@@ -211,3 +211,20 @@ TEST_CASE("an edge's weight scales its loss") {
   for (std::size_t i = 0; i < a.size(); ++i) sum[i] = 3 * a[i] + 0.5 * b[i];
   CHECK(tilt::test::all_close(both, sum, 1e-11, 1e-2));
 }
+
+TEST_CASE("a mismatched pair is made of the whole response and cut after") {
+  auto examples = random_examples(2, 1, 10);
+  examples[0].prompt = {3, 4, 5, 6};
+  examples[1].prompt = {7};
+  examples[0].responses = {{{8, 9}, true, {8, 9, 10, 11, 2}}};  // max_length 6 has cut it
+  examples[1].responses = {{{12, 13, 14, 2}, false}};
+  world w;
+  tilt::reference_model<B> reference(w.policy, nullptr, {.max_length = 6});
+  reference.select(examples, 2, true, true, true);
+  tilt::tree_packs packs(100);
+  reference.add_mismatched(packs, 0);
+  reference.add_mismatched(packs, 1);
+  const auto& pack = packs[0];
+  CHECK(pack.ids == std::vector<tilt::token>{3, 4, 5, 6, 12, 7, 8, 9, 10, 11});  // 12, 13 after four; 8, 9, 10, 11, 2 after one; last tokens are not laid down
+  CHECK(pack.response_begin == std::vector<tilt::index>{0, 2, 7});
+}

@@ -9,7 +9,8 @@ namespace tilt {
 /// A completion of a prompt: its tokens, the end-of-text token included where there is one.
 struct response {
   std::vector<token> tokens = {};
-  bool desirable = true;  ///< read by losses over single labelled responses (KTO)
+  bool desirable = true;            ///< read by losses over single labelled responses (KTO)
+  std::vector<token> uncut = {};    ///< where a limit of length has cut `tokens`, what they were; read by KTO's mismatched pairs alone
 };
 
 /// "`chosen` is preferred to `rejected`", both indices into a tree's responses.

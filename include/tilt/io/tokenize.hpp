@@ -104,8 +104,9 @@ class example_encoder {
       return false;
     }
     for (const auto& w : wholes) {
-      std::vector<token> tokens(w.begin() + static_cast<std::ptrdiff_t>(shared), w.end());
+      std::vector<token> tokens(w.begin() + static_cast<std::ptrdiff_t>(shared), w.end()), uncut;
       if (options_.max_length > 0 && length + static_cast<index>(tokens.size()) > options_.max_length) {
+        uncut = tokens;
         tokens.resize(static_cast<std::size_t>(options_.max_length - length));
         ++report_.truncated_responses;
       }
@@ -113,7 +114,7 @@ class example_encoder {
         report_.empty_completion.push_back(e.line);
         return false;
       }
-      tree.responses.push_back({tokens, e.label});
+      tree.responses.push_back({tokens, e.label, uncut});
     }
     ++report_.kept;
     return true;

@@ -69,7 +69,8 @@ template <class B> class reference_model {
   /// Lays down example i's prompt with its partner's response, cut to max_length as TRL does.
   void add_mismatched(tree_packs& packs, index i) const {
     const prompt_tree& tree = examples_[static_cast<std::size_t>(i)];
-    std::span<const token> tokens = examples_[static_cast<std::size_t>(pairs_.partner(i))].responses[0].tokens;
+    const response& other = examples_[static_cast<std::size_t>(pairs_.partner(i))].responses[0];
+    std::span<const token> tokens = other.uncut.empty() ? other.tokens : other.uncut;  // TRL pairs first and cuts then
     const auto room = max_length_ - static_cast<index>(tree.prompt.size());
     if (max_length_ > 0 && room > 0 && static_cast<index>(tokens.size()) > room) tokens = tokens.first(static_cast<std::size_t>(room));
     packs.add(tree.prompt, {&tokens, 1}, tree.line);
