@@ -22,7 +22,7 @@ TEST_CASE("golden data: prompts and responses have as many tokens as TRL counted
     const auto data = kind == tilt::example_kind::pair         ? tilt::tokenize_pairs(examples, folder.encoder(), limits)
                       : kind == tilt::example_kind::labelled ? tilt::tokenize_labelled(examples, folder.encoder(), limits)
                                                              : tilt::tokenize_demonstrations(examples, folder.encoder(), limits);
-    const std::size_t first = options.value("per_device_train_batch_size", 8) * options.value("gradient_accumulation_steps", 1);
+    const std::size_t first = options.value("per_device_train_batch_size", std::size_t{8}) * options.value("gradient_accumulation_steps", std::size_t{1});
     double tokens = 0;
     for (std::size_t i = 0; i < std::min(first, data.trees.size()); ++i)
       for (const auto& response : data.trees[i].responses) tokens += static_cast<double>(data.trees[i].prompt.size() + response.tokens.size());
