@@ -9,7 +9,7 @@
 namespace tilt::program {
 
 /// Streams of the demo's random numbers; each is used for one thing.
-enum demo_stream : std::uint64_t { language_stream = 1, slip_stream = 2, label_stream = 3, verdict_stream = 4 };
+enum demo_stream : std::uint64_t { language_stream = 1, label_stream = 2, verdict_stream = 3 };
 
 /// One beginning in eight is held out: each determiner with each mood, and with another person each time.
 inline bool held_out(std::size_t beginning) {
@@ -23,27 +23,16 @@ inline std::vector<const demo_world::beginning*> beginnings(const demo_world& wo
   return some;
 }
 
-/// What the language model learns from: for each beginning that is not held out, completions drawn from the language, in trees of eight,
-/// written down with slips: now and then a word is any word, or the text ends too early.
-inline std::vector<prompt_tree> language_trees(const demo_world& world, index trees_each, double slips, std::uint64_t seed) {
-  const philox draws(seed, language_stream), mistakes(seed, slip_stream);
+/// What the language model learns from: for each beginning that is not held out, completions drawn from the language, in trees of eight.
+inline std::vector<prompt_tree> language_trees(const demo_world& world, index trees_each, std::uint64_t seed) {
+  const philox draws(seed, language_stream);
   std::vector<prompt_tree> trees;
-  std::uint64_t counter = 0, words = 0;
-  const auto written = [&](const std::vector<token>& meant) {
-    std::vector<token> tokens(meant);
-    for (std::size_t t = 0; t + 1 < tokens.size(); ++t) {
-      const double u = uniform(mistakes, words++);
-      if (u >= slips) continue;
-      tokens[t] = static_cast<token>(u / slips * static_cast<double>(world.vocabulary()));
-      if (tokens[t] == demo_world::full_stop) tokens.resize(t + 1);
-    }
-    return tokens;
-  };
-  for (const auto* beginning : beginnings(world, false))
-    for (index t = 0; t < trees_each; ++t) {
+  std::uint64_t counter = 0;
+  for (index t = 0; t < trees_each; ++t)
+    for (const auto* beginning : beginnings(world, false)) {
       prompt_tree tree;
       tree.prompt = beginning->tokens;
-      for (int r = 0; r < 8; ++r) tree.responses.push_back({written(world.draw(*beginning, draws, counter++).tokens)});
+      for (int r = 0; r < 8; ++r) tree.responses.push_back({world.draw(*beginning, draws, counter++).tokens});
       trees.push_back(std::move(tree));
     }
   return trees;

@@ -69,8 +69,8 @@ template <class T> std::vector<std::vector<std::vector<token>>> tokens_of(const 
 }
 
 template <class B>
-standing measure(const demo_world& world, const transformer<B>& policy, transformer<B>& reference, std::span<const std::vector<token>> prompts, index samples_each, std::uint64_t seed) {
-  const auto samples = generate(policy, prompts, samples_each, {.max_new_tokens = world.longest() + 2, .seed = seed});
+standing measure(const demo_world& world, const transformer<B>& policy, transformer<B>& reference, std::span<const std::vector<token>> prompts, index samples_each, const generation_options& options) {
+  const auto samples = generate(policy, prompts, samples_each, options);
   const auto tokens = tokens_of(samples);
   const auto reference_logps = score(reference, prompts, std::span(tokens));
   std::vector<std::vector<double>> rewards(prompts.size()), log_ratios(prompts.size());
@@ -101,7 +101,7 @@ class exact_reference {
       all[0].push_back(c.tokens);
       rewards_.push_back(c.reward);
     }
-    rewards_.push_back(world.worst_reward());
+    rewards_.push_back(demo_world::nonsense_reward);
     for (std::size_t p = 0; p < prompts.size(); ++p) {
       std::vector<double> logps = score(reference, prompts.subspan(p, 1), std::span(all))[0];
       double inside = 0;

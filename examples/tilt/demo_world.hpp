@@ -13,7 +13,7 @@ namespace tilt::program {
 
 /// A small world of sentences, "my cheerful baker | was very kind and brave .", in which everything is known: the grammar has a few
 /// thousand ways to complete a beginning, each with its probability, and the reward of a text is a sum of its words' scores, turned
-/// round by "not" and "never" and strengthened by "very". What is no sentence of the grammar has the reward of the worst sentence.
+/// round by "not" and "never" and strengthened by "very". What is no sentence of the grammar has one reward, a bad one.
 class demo_world {
  public:
   struct completion {
@@ -26,13 +26,14 @@ class demo_world {
   };
 
   static constexpr token full_stop = 0;
+  static constexpr double nonsense_reward = -2;  ///< of everything that is no sentence
 
   demo_world() {
     word(".");
     list_completions();
     list_beginnings();
     for (std::size_t c = 0; c < completions_.size(); ++c) by_tokens_[completions_[c].tokens] = c;
-    for (const completion& c : completions_) worst_ = std::min(worst_, c.reward), longest_ = std::max(longest_, c.tokens.size());
+    for (const completion& c : completions_) longest_ = std::max(longest_, c.tokens.size());
   }
 
   index vocabulary() const { return static_cast<index>(words_.size()); }
@@ -46,10 +47,8 @@ class demo_world {
   bool is_sentence(const std::vector<token>& tokens) const { return by_tokens_.contains(tokens); }
   double reward(const std::vector<token>& tokens) const {
     const auto found = by_tokens_.find(tokens);
-    return found == by_tokens_.end() ? worst_ : completions_[found->second].reward;
+    return found == by_tokens_.end() ? nonsense_reward : completions_[found->second].reward;
   }
-  /// Of everything that is no sentence.
-  double worst_reward() const { return worst_; }
 
   /// A completion drawn from the language.
   const completion& draw(const beginning& b, const philox& draws, std::uint64_t counter) const {
@@ -141,7 +140,6 @@ class demo_world {
   std::vector<double> frequencies_;
   std::vector<std::vector<double>> probabilities_;
   std::map<std::vector<token>, std::size_t> by_tokens_;
-  double worst_ = 0;
   std::size_t longest_ = 0;
 };
 

@@ -63,9 +63,7 @@ int run(int argc, char** argv) {
   program.allow_extras();
 
   action chosen;
-#ifdef TILT_HAS_DEMO
   add_demo(program, chosen);
-#endif
   add_sft(program, chosen);
   add_dpo(program, chosen);
   add_kto(program, chosen);
