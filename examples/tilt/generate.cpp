@@ -23,6 +23,11 @@ struct prompt_text {
   std::vector<token> ids;
 };
 
+constexpr const char* more = R"(
+  tilt generate --model stories260K --prompt "Once upon a time" --temperature 0
+  tilt generate --model SmolLM2 --chat --prompt "What is the capital of France?" --top-p 0.9
+  tilt generate --model SmolLM2 --data prompts.jsonl --num-samples 4 --json --output samples.jsonl)";
+
 struct generate_command {
   explicit generate_command(CLI::App& app) : options(app) {
     options.group("Files");
@@ -138,6 +143,7 @@ struct generate_command {
 
 void add_generate(CLI::App& program, action& chosen) {
   CLI::App& app = *program.add_subcommand("generate", "Let a model continue prompts");
+  app.footer(more);
   const auto command = std::make_shared<generate_command>(app);
   app.callback([&chosen, command] { chosen = [command] { return command->run(); }; });
 }

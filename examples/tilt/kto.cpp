@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <memory>
-#include <string>
+#include <optional>
 
 #include "commands.hpp"
 #include "loss_settings.hpp"
@@ -9,28 +9,30 @@
 namespace tilt::program {
 namespace {
 
+constexpr const char* more = R"(
+Examples are JSONL, a JSON list, or either gzipped: {"prompt", "completion", "label": true or false}, the same with lists of messages, or
+pairs, which count as a good and a bad response each. The end token is appended to each response.
+
+  tilt kto --model SmolLM2 --train judged.jsonl --output SmolLM2-kto --beta 0.1 --undesirable-weight 1.33)";
+
 struct kto_command {
-  explicit kto_command(CLI::App& app) : options(app), hyper(options) {
-    add_run(options, run, true);
-    options.group("Loss");
-    options.choice("loss_type", {"kto"}, "kto", [](const std::string&) {}, "the loss").is_list = true;
-    hyper.add_number("beta", 0.1, "how firmly the reference holds the policy");
-    hyper.add_number("desirable_weight", 1, "weight of the responses that were called good");
-    hyper.add_number("undesirable_weight", 1, "weight of the responses that were called bad");
+  explicit kto_command(CLI::App& app) : options(app) {
+    add_run(options, run, true, [this] { loss.emplace(options, "kto", "the loss"); });
   }
 
   settings options;
-  loss_settings hyper;
   run_choice run;
+  std::optional<loss_settings<labelled_losses>> loss;
 };
 
 }  // namespace
 
 void add_kto(CLI::App& program, action& chosen) {
   CLI::App& app = *program.add_subcommand("kto", "Train on single responses that were called good or bad (KTO)");
+  app.footer(more);
   const auto command = std::make_shared<kto_command>(app);
   app.callback([&chosen, command] {
-    chosen = [command] { return run_training(command->options, command->run, [command] { return loss_choice(command->hyper.make<kto>()); }); };
+    chosen = [command] { return run_training(command->options, command->run, [command](training_job& job) { command->loss->make([&job](const auto& loss) { job.loss = loss; }); }); };
   });
 }
 

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <optional>
+#include <algorithm>
+#include <concepts>
+#include <list>
+#include <string>
 #include <string_view>
-#include <tilt/loss/options.hpp>
+#include <tilt/loss/losses.hpp>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -10,31 +15,32 @@
 
 namespace tilt::program {
 
-/// Hyper-parameters as they were given, for whichever loss is chosen in the end.
-class loss_settings {
+/// The losses of a list as options: --loss-type with their names, and every hyper-parameter that one of them has. A loss that joins the
+/// library's list (tilt/loss/losses.hpp) is here without a further line.
+template <class Losses> class loss_settings {
  public:
-  explicit loss_settings(settings& s) : settings_(&s) {}
-
-  void add_number(const char* name, double usual, const std::string& help) {
-    value& v = values_.emplace_back(value{name, usual});
-    settings_->add(name, v.number, help);
-  }
-  void add_flag(const char* name, bool usual, const std::string& help) {
-    value& v = values_.emplace_back(value{name, usual ? 1.0 : 0.0});
-    v.truth = usual;
-    v.is_flag = true;
-    settings_->add(name, v.truth, help);
+  /// `usual`: the default loss.
+  loss_settings(settings& s, std::string usual, const std::string& help) : settings_(&s), chosen_(std::move(usual)) {
+    std::vector<std::string> names;
+    for_each([&](const auto& loss) { names.emplace_back(loss.name); });
+    type_ = &s.choice("loss_type", names, chosen_, [this](const std::string& name) { chosen_ = name; }, help);
+    type_->is_list = true;
+    for_each([this](const auto& loss) { add(loss); });
   }
 
-  /// L with what was given; throws for what L does not use.
-  template <described_loss L> L make() const {
-    L loss;
-    for (const value& v : values_) {
-      if (uses_option<L>(v.name)) set_option(loss, v.name, v.is_flag ? (v.truth ? 1.0 : 0.0) : v.number);
-      else settings_->refuse(v.name, "the loss " + std::string(L::name) + " does not use it");
-    }
-    loss.check();
-    return loss;
+  setting& type() { return *type_; }
+  const std::string& chosen() const { return chosen_; }
+
+  /// use(loss) with the chosen one and what was given; throws for what it does not use.
+  template <class Use> void make(const Use& use) const {
+    with_loss<Losses>(chosen_, [&]<class L>(L loss) {
+      for (const value& v : values_) {
+        if (!uses_option<L>(v.name)) settings_->refuse(v.name, "the loss " + std::string(L::name) + " does not use it");
+        else if (settings_->given(v.name)) set_option(loss, v.name, v.is_flag ? (v.truth ? 1.0 : 0.0) : v.number);
+      }
+      loss.check();
+      use(loss);
+    });
   }
 
  private:
@@ -43,7 +49,55 @@ class loss_settings {
     double number = 0;
     bool truth = false, is_flag = false;
   };
+
+  template <class F> static void for_each(const F& f) {
+    std::apply([&](const auto&... loss) { (f(loss), ...); }, Losses{});
+  }
+
+  template <class L> void add(const L& loss) {
+    const auto one = [&](const auto& option) {
+      if (std::any_of(values_.begin(), values_.end(), [&](const value& v) { return v.name == option.name; })) return;
+      using member = std::remove_cvref_t<decltype(loss.*option.member)>;
+      value& v = values_.emplace_back();
+      v.name = option.name;
+      const std::string name(option.name);
+      if constexpr (std::same_as<member, bool>) {
+        v.is_flag = true;
+        v.truth = loss.*option.member;
+        settings_->add(name.c_str(), v.truth, help_of(name));
+      } else {
+        v.number = static_cast<double>(loss.*option.member);
+        settings_->add(name.c_str(), v.number, help_of(name));
+      }
+    };
+    std::apply([&](const auto&... option) { (one(option), ...); }, L::options());
+  }
+
+  static std::string help_of(const std::string& name) {
+    constexpr std::pair<const char*, const char*> known[] = {
+        {"beta", "how firmly the reference holds the policy; of ipo: tau"},
+        {"label_smoothing", "share of labels that are thought to be the wrong way round"},
+        {"token_average", "divide log-ratios by the response's length, as TRL does"},
+        {"desirable_weight", "weight of the responses that were called good"},
+        {"undesirable_weight", "weight of the responses that were called bad"},
+    };
+    std::string text = "hyper-parameter";
+    for (const auto& [key, words] : known)
+      if (name == key) text = words;
+    if (std::tuple_size_v<Losses> == 1) return text;
+    std::string users;
+    std::size_t count = 0;
+    for_each([&]<class L>(const L&) {
+      if (!uses_option<L>(name)) return;
+      users += (users.empty() ? "" : ", ") + std::string(L::name);
+      ++count;
+    });
+    return count == std::tuple_size_v<Losses> ? text : text + " (" + users + ")";
+  }
+
   settings* settings_;
+  setting* type_ = nullptr;
+  std::string chosen_;
   std::list<value> values_;
 };
 

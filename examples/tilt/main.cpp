@@ -3,12 +3,14 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <memory>
 #include <new>
 #include <string>
 #include <tilt/error.hpp>
 #include <vector>
 
 #include "commands.hpp"
+#include "help.hpp"
 #include "nearest.hpp"
 #include "settings.hpp"
 
@@ -56,9 +58,9 @@ std::string unknown_command(const CLI::App& program, const std::string& given) {
 int run(int argc, char** argv) {
   CLI::App program(description, "tilt");
   program.footer(footer);
-  program.get_formatter()->column_width(38);
+  program.formatter(std::make_shared<help_format>());
   program.set_help_flag("-h,--help", "this text");
-  program.set_version_flag("--version", version_text);
+  program.set_version_flag("--version", version_text, "what was compiled in");
   program.require_subcommand(0, 1);
   program.allow_extras();
 
@@ -94,12 +96,10 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // A full disk, a closed pipe and a file-size limit are errors of the call that meets them, with a sentence each.
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on files is an error of the call that meets it, like a full disk
   try {
     const int status = run(argc, argv);
-    if (std::fflush(stdout) != 0) return complain("standard output: cannot be written (the disk is full, or nobody reads it); give --output, or make room", 2);
+    if (std::fflush(stdout) != 0) return complain("standard output: cannot be written (is the disk full?); make room, or give --output", 2);
     return status;
   } catch (const tilt::input_error& e) {
     return complain(e.what(), 2);

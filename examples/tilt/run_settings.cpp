@@ -77,7 +77,7 @@ void add_compute(settings& s, compute& machine) {
   s.add("threads", machine.threads, "threads; 0: all that the machine has");
 }
 
-void add_run(settings& s, run_choice& c, bool reference) {
+void add_run(settings& s, run_choice& c, bool reference, const std::function<void()>& add_loss) {
   training_options& o = c.options;
   s.group("Files");
   s.add("model", c.model, "Hugging Face model folder to train", "FOLDER").also("model_name_or_path");
@@ -96,6 +96,8 @@ void add_run(settings& s, run_choice& c, bool reference) {
   translate(s, "train_sampling_strategy", {"random", "sequential"}, [&o](const std::string& word) { o.shuffle = word == "random"; });
   s.add("seed", o.seed, "of the order");
 
+  s.group("Loss");
+  add_loss();
   s.group("Training");
   s.add("learning_rate", o.learning_rate, "the largest learning rate");
   s.add("batch_size", o.batch_size, "examples in a micro-batch").also("per_device_train_batch_size");

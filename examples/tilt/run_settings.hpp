@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <functional>
 #include <optional>
 #include <string>
 #include <tilt/train/options.hpp>
@@ -28,8 +29,9 @@ struct run_choice {
 /// Adds --backend, --dtype, --threads.
 void add_compute(settings& s, compute& machine);
 
-/// Adds the options of training to a subcommand; `reference` for losses that have one. Values in `choice` are the defaults.
-void add_run(settings& s, run_choice& choice, bool reference);
+/// Adds the options of training to a subcommand; `reference` for losses that have one, whose options `add_loss` adds. Values in `choice`
+/// are the defaults.
+void add_run(settings& s, run_choice& choice, bool reference, const std::function<void()>& add_loss);
 
 /// After settings::apply: fits the options to each other. Throws input_error, in the words of who gave them.
 void settle_run(settings& s, run_choice& choice);

@@ -17,6 +17,13 @@
 namespace tilt::program {
 namespace {
 
+constexpr const char* more = R"(
+A line in, a line out: for each of "chosen", "rejected", "completion" and "text" an object {"ids", "token_logps", "logp", "tokens"} of the
+response's tokens with the end token that training appends, and "reference_logp" with --reference-model. A text's first token is not
+predicted, and not among the ids. A line {"ids": [...]} is scored as it stands, after its first token; its object is the whole line.
+
+  tilt score --model SmolLM2-dpo --reference-model SmolLM2 --data pairs.jsonl --output scores.jsonl)";
+
 struct score_command {
   explicit score_command(CLI::App& app) : options(app) {
     options.group("Files");
@@ -143,6 +150,7 @@ struct score_command {
 
 void add_score(CLI::App& program, action& chosen) {
   CLI::App& app = *program.add_subcommand("score", "Log-probabilities of responses, token by token");
+  app.footer(more);
   const auto command = std::make_shared<score_command>(app);
   app.callback([&chosen, command] { chosen = [command] { return command->run(); }; });
 }

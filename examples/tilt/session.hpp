@@ -5,13 +5,14 @@
 #include <span>
 #include <string>
 #include <tilt/data/prompt_tree.hpp>
-#include <tilt/loss/dpo.hpp>
-#include <tilt/loss/hinge.hpp>
-#include <tilt/loss/ipo.hpp>
-#include <tilt/loss/kto.hpp>
+#include <tilt/loss/losses.hpp>
 #include <tilt/rl/sampling.hpp>
 #include <tilt/train/metrics.hpp>
 #include <tilt/train/options.hpp>
+#include <tilt/train/preference.hpp>
+#include <tilt/train/sft.hpp>
+#include <tuple>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -28,14 +29,17 @@ struct compute {
   index threads = 0;  ///< 0: as many as the hardware has
 };
 
-/// Supervised fine-tuning has no hyper-parameters.
-struct negative_log_likelihood {};
-using loss_choice = std::variant<dpo, hinge, ipo, kto, negative_log_likelihood>;
+namespace detail {
+template <class... Losses> std::variant<std::remove_cvref_t<Losses>...> any_of_these(const std::tuple<Losses...>&);
+}
+/// Any loss of the library.
+using loss_choice = decltype(detail::any_of_these(std::tuple_cat(pair_losses{}, labelled_losses{}, std::tuple<sft_loss>{})));
 
 struct training_job {
   std::span<const prompt_tree> train, eval;
   training_options options;
   loss_choice loss;
+  preference_terms terms;                   ///< beside a pair loss
   const model_folder* reference = nullptr;  ///< null: the model as it is now
   std::string resume_from;                  ///< a checkpoint's folder; empty: from the beginning
   std::function<void(index done, index total)> begun;

@@ -31,7 +31,7 @@ template <class B> class session_on final : public session {
   }
 
   void train(const training_job& job) override {
-    std::visit([&](const auto& loss) { train_with(objective_of(loss), job); }, job.loss);
+    std::visit([&](const auto& loss) { train_with(objective_of(loss, job.terms), job); }, job.loss);
   }
 
   std::vector<double> score(std::span<const prompt_tree> trees, index max_tokens, const std::function<void(index)>& progressed) override {
@@ -97,9 +97,9 @@ for (std::size_t first = 0; first < trees.size(); first += trees_at_once) {
  private:
   static constexpr std::size_t prompts_at_once = 64, trees_at_once = 64;
 
-  template <pair_loss Loss> static auto objective_of(const Loss& loss) { return preference_objective<Loss>(loss); }
-  static auto objective_of(const kto& loss) { return labelled_objective<kto>(loss); }
-  static auto objective_of(const negative_log_likelihood&) { return sft_objective(); }
+  template <pair_loss Loss> static auto objective_of(const Loss& loss, const preference_terms& terms) { return preference_objective<Loss>(loss, terms); }
+  template <labelled_loss Loss> static auto objective_of(const Loss& loss, const preference_terms&) { return labelled_objective<Loss>(loss); }
+  static auto objective_of(sft_loss loss, const preference_terms&) { return sft_objective(loss); }
 
   template <class Objective> void train_with(Objective objective, const training_job& job) {
     std::unique_ptr<transformer<B>> reference;

@@ -138,8 +138,8 @@ setting& settings::add(const char* name, bool& target, const std::string& help) 
     s.value = value;
   };
   const std::string option = option_of(name), opposite = "--no-" + option.substr(2);
-  command_->add_flag_callback(option, [note, option] { note("true", option); }, help + (target ? " [yes]" : " [no]"))->group(group_);
-  command_->add_flag_callback(opposite, [note, opposite] { note("false", opposite); }, "the opposite")->group(group_);
+  command_->add_flag_callback(option, [note, option] { note("true", option); }, help + (target ? " [yes; no by " + opposite + "]" : " [no]"))->group(group_);
+  command_->add_flag_callback(opposite, [note, opposite] { note("false", opposite); })->group("");
   return s;
 }
 

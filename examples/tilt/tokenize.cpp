@@ -15,6 +15,10 @@
 namespace tilt::program {
 namespace {
 
+constexpr const char* more = R"(
+  tilt tokenize --model SmolLM2 < text.txt > ids.txt
+  tilt tokenize --model SmolLM2 --decode < ids.txt)";
+
 struct tokenize_command {
   explicit tokenize_command(CLI::App& app) : options(app) {
     options.group("Files");
@@ -91,6 +95,7 @@ struct tokenize_command {
 
 void add_tokenize(CLI::App& program, action& chosen) {
   CLI::App& app = *program.add_subcommand("tokenize", "Lines of text to token ids, and back");
+  app.footer(more);
   const auto command = std::make_shared<tokenize_command>(app);
   app.callback([&chosen, command] { chosen = [command] { return command->run(); }; });
 }

@@ -3,6 +3,7 @@
 
 #include <sys/resource.h>
 
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -21,8 +22,13 @@ namespace {
 namespace fs = std::filesystem;
 
 data_shape shape_of(const loss_choice& loss) {
-  if (std::holds_alternative<kto>(loss)) return data_shape::labelled;
-  return std::holds_alternative<negative_log_likelihood>(loss) ? data_shape::demonstrations : data_shape::pairs;
+  return std::visit(
+      []<class L>(const L&) {
+        if constexpr (pair_loss<L>) return data_shape::pairs;
+        else if constexpr (labelled_loss<L>) return data_shape::labelled;
+        else return data_shape::demonstrations;
+      },
+      loss);
 }
 
 /// "loss 0.693  margin 0.012  accuracy 0.50", of what the line has.
@@ -63,12 +69,13 @@ void prepare_output(const run_choice& c) {
 
 }  // namespace
 
-int run_training(settings& s, run_choice& c, const std::function<loss_choice()>& loss) {
+int run_training(settings& s, run_choice& c, const std::function<void(training_job&)>& choose) {
+  std::signal(SIGPIPE, SIG_IGN);  // a run goes on when nobody reads its messages any more
   training_job job;
   try {
     s.apply();
     settle_run(s, c);
-    job.loss = loss();
+    choose(job);
   } catch (const input_error& e) {
     throw input_error(s.reword(e.what()));
   }

@@ -6,8 +6,8 @@
 
 namespace tilt::program {
 
-/// What dpo, kto and sft do: settles the options (`loss` then says what they come to), reads everything, trains, logs, saves. Returns the
-/// exit status.
-int run_training(settings& s, run_choice& choice, const std::function<loss_choice()>& loss);
+/// What dpo, kto and sft do: settles the options (`choose` then puts what they come to into the job), reads everything, trains, logs,
+/// saves. Returns the exit status.
+int run_training(settings& s, run_choice& choice, const std::function<void(training_job&)>& choose);
 
 }  // namespace tilt::program

@@ -123,7 +123,9 @@ TEST_CASE("configuration files") {
   with("c.json", "{\"beta\": 0.1,\n \"seed\" 3}", {"c.json:2", "JSON"});
   with("d.json", R"({"use_weighting": true})", {"d.json", "use_weighting"});
   with("e.json", R"({"beta": "much"})", {"e.json: beta", "much"});
-  with("f.json", R"({"loss_type": ["sigmoid", "sft"]})", {"f.json: loss_type", "list"});
+  with("f.json", R"({"loss_type": ["sigmoid", "ipo"]})", {"f.json: loss_type", "two pair losses"});
+  with("j.json", R"({"beta": [0.1, 0.2]})", {"j.json: beta", "list"});
+  with("k.json", R"({"loss_type": ["sigmoid", "sft"], "loss_weights": [1]})", {"k.json: loss_weights"});
   with("g.json", R"({"batch_size": 2, "per_device_train_batch_size": 2})", {"g.json", "batch_size", "per_device_train_batch_size"});
   with("h.json", "{\"beta\": 0.1, \"beta\": 0.2}", {"h.json", "beta", "twice"});
   with("i.json", "[1, 2]", {"i.json"});

@@ -56,11 +56,11 @@ TEST_CASE("demo: a short run learns the language, raises the reward, and draws i
   const auto rows = rows_of(folder / "first" / "frontier.tsv");
   REQUIRE(rows.size() == 5);
   const auto number = [&](const char* row, const char* column) { return std::stod(rows.at(row).at(column)); };
-  CHECK(number("reference ", "sentences") > 0.75);
-  CHECK(number("reference ", "kl") == 0);  // to the bit: sampled and rescored by the same weights
+  CHECK(number("reference 0", "sentences") > 0.75);
+  CHECK(number("reference 0", "kl") == 0);  // to the bit: sampled and rescored by the same weights
   for (const char* row : {"sigmoid 2", "sigmoid 1", "sigmoid 0.5"}) {
-    CHECK(number(row, "reward") > number("reference ", "reward") + 2 * number(row, "reward_error"));
-    CHECK(number(row, "kl") > 3 * number(row, "kl_error"));
+    CHECK(number(row, "reward") > number("reference 0", "reward") + 2 * number(row, "reward_error"));
+    CHECK(number(row, "kl") > 2 * number(row, "kl_error"));
     CHECK(number(row, "reward") < number(row, "most_reward") + 4 * number(row, "reward_error"));  // nothing lies above the frontier
   }
   CHECK(number("sigmoid 0.5", "kl") > number("sigmoid 2", "kl"));

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the subcommands read and write, on a model made on the spot.
+#include <cmath>
+
+#include "program.hpp"
+#include "support/catch.hpp"
+#include "support/paths.hpp"
+#include "tiny_model.hpp"
+
+namespace fs = std::filesystem;
+using namespace tilt::test;
+using nlohmann::json;
+
+namespace {
+
+struct model_place {
+  explicit model_place(const char* name) : folder(scratch_folder(name)), model(folder / "model") { write_tiny_model(model); }
+  outcome run(std::vector<std::string> arguments, const std::string& input = "") const {
+    write_text(folder / "input", input);
+    outcome result = tilt_program(folder, arguments, {.input = folder / "input"});
+    INFO(result.err);
+    CHECK(result.status == 0);
+    return result;
+  }
+  fs::path folder, model;
+};
+
+double sum(const json& values) {
+  double total = 0;
+  for (const json& v : values) total += v.get<double>();
+  return total;
+}
+
+}  // namespace
+
+TEST_CASE("tokenize: lines to ids and back") {
+  const model_place place("tokenize");
+  const std::string text = "Hi you\n\n caf\xc3\xa9 \xf0\x9f\x99\x82\n";
+  const outcome ids = place.run({"tokenize", "--model", place.model}, text);
+  CHECK(ids.out.rfind("256 72 105 32 121 111 117\n256\n256 32 99 97 102 195 169 ", 0) == 0);
+  CHECK(place.run({"tokenize", "--model", place.model, "--decode"}, ids.out).out == text);
+  CHECK(place.run({"tokenize", "--model", place.model, "--no-special-tokens"}, "Hi").out == "72 105\n");
+  CHECK(place.run({"tokenize", "--model", place.model, "--decode", "--no-special-tokens"}, "[256, 72, 257]\n").out == "<s>H</s>\n");
+  const std::string two_lines = json("a\nb").dump() + "\n";
+  const outcome listed = place.run({"tokenize", "--model", place.model, "--json"}, two_lines);
+  CHECK(listed.out == "[256,97,10,98]\n");
+  CHECK(place.run({"tokenize", "--model", place.model, "--json", "--decode"}, listed.out).out == two_lines);
+  place.run({"tokenize", "--model", place.model, "--output", place.folder / "ids"}, "Hi\n");
+  CHECK(contents(place.folder / "ids") == "256 72 105\n");
+}
+
+TEST_CASE("score: pairs, completions, texts, ids") {
+  const model_place place("score");
+  write_text(place.folder / "data.jsonl", std::string(R"({"prompt": "Q:", "chosen": " yes", "rejected": " no, never"})") + "\n" +
+                                              R"({"prompt": "Q:", "completion": " yes"})" + "\n" + R"({"text": "Hi"})" + "\n" +
+                                              R"({"ids": [256, 81, 58, 32, 121, 101, 115, 257]})" + "\n");
+  const auto lines = json_lines(place.run({"score", "--model", place.model, "--data", place.folder / "data.jsonl"}).out);
+  REQUIRE(lines.size() == 4);
+  const json& chosen = lines[0]["chosen"];
+  CHECK(chosen["ids"] == json({32, 121, 101, 115, 257}));
+  CHECK(chosen["tokens"] == 5);
+  CHECK(chosen["token_logps"].size() == 5);
+  CHECK(chosen["logp"].get<double>() == sum(chosen["token_logps"]));
+  CHECK(chosen["logp"].get<double>() < 0);
+  CHECK_FALSE(chosen.contains("reference_logp"));
+  CHECK(lines[0]["rejected"]["ids"].back() == 257);
+  CHECK(lines[1]["completion"] == chosen);  // the same bits alone and in a tree …
+  CHECK(lines[2]["text"]["ids"] == json({72, 105, 257}));
+  CHECK(lines[3]["ids"] == json({81, 58, 32, 121, 101, 115, 257}));
+  const json& flat = lines[3]["token_logps"];
+  REQUIRE(flat.size() == 7);
+  for (std::size_t t = 0; t < 5; ++t) CHECK(flat[t + 2] == chosen["token_logps"][t]);  // … and as flat ids
+}
+
+TEST_CASE("score: another model as reference, without a tokenizer where ids are given") {
+  const model_place place("score_reference");
+  write_tiny_model(place.folder / "other", 2);
+  fs::remove(place.model / "tokenizer.json");
+  write_text(place.folder / "ids.jsonl", "{\"ids\": [256, 72, 105]}\n");
+  const auto alone = json_lines(place.run({"score", "--model", place.folder / "other", "--data", place.folder / "ids.jsonl"}).out);
+  place.run({"score", "--model", place.model, "--reference-model", place.folder / "other", "--data", place.folder / "ids.jsonl", "--output", place.folder / "out.jsonl", "--dtype", "float32"});
+  const auto lines = json_lines(contents(place.folder / "out.jsonl"));
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0]["reference_logp"] == alone[0]["logp"]);
+  CHECK(lines[0]["logp"] != alone[0]["logp"]);
+}
+
+TEST_CASE("backends agree") {
+  const model_place place("backends");
+  write_text(place.folder / "data.jsonl", tiny_pairs(3));
+  const std::vector<std::string> score{"score", "--model", place.model, "--data", place.folder / "data.jsonl", "--dtype", "float64", "--backend"};
+  const auto with = [&](const char* backend) {
+    std::vector<std::string> all = score;
+    all.push_back(backend);
+    return json_lines(place.run(all).out);
+  };
+  if (place.run({"backends"}).out.find("eigen") == std::string::npos) return;
+  const auto a = with("reference"), b = with("eigen");
+  REQUIRE(a.size() == 3);
+  for (std::size_t i = 0; i < a.size(); ++i)
+    for (const char* side : {"chosen", "rejected"}) CHECK(std::abs(a[i][side]["logp"].get<double>() - b[i][side]["logp"].get<double>()) < 1e-10);
+}
+
+TEST_CASE("generate: as many as asked for, the same for the same seed") {
+  const model_place place("generate");
+  const std::vector<std::string> base{"generate", "--model", place.model, "--prompt", "Q:", "--max-new-tokens", "5", "--json"};
+  const auto with = [&](std::vector<std::string> more) {
+    std::vector<std::string> all = base;
+    all.insert(all.end(), more.begin(), more.end());
+    return place.run(all).out;
+  };
+  const auto four = json_lines(with({"--num-samples", "4"}));
+  REQUIRE(four.size() == 4);
+  CHECK(four[0]["prompt"] == "Q:");
+  CHECK(four[0]["ids"].size() <= 5);
+  CHECK(four[0] != four[1]);
+  CHECK(json_lines(with({"--num-samples", "2"}))[1] == four[1]);  // a sample is its own number's
+  CHECK(with({"--seed", "7"}) != with({"--seed", "8"}));
+  CHECK(with({"--temperature", "0"}) == with({"--temperature", "0", "--seed", "8"}));
+  const auto from_lines = json_lines(place.run({"generate", "--model", place.model, "--max-new-tokens", "3", "--json"}, "Q:\n{\"prompt\": \"R:\"}\n").out);
+  REQUIRE(from_lines.size() == 2);
+  CHECK(from_lines[1]["prompt"] == "R:");
+}
+
+TEST_CASE("configuration: TRL's keys as they stand, the command line before the file") {
+  const model_place place("config");
+  write_text(place.folder / "train.jsonl", tiny_pairs(6));
+  write_text(place.folder / "trl.json", json{{"loss_type", {"ipo"}},      {"beta", 0.3},        {"per_device_train_batch_size", 2}, {"bf16", true},
+                                             {"train_sampling_strategy", "sequential"}, {"max_steps", 2},     {"logging_steps", 1.0},             {"save_strategy", "no"},
+                                             {"report_to", json::array()},              {"label_smoothing", 0}, {"f_divergence_type", "reverse_kl"}, {"max_length", nullptr},
+                                             {"learning_rate", 1e-3}}
+                                            .dump());
+  write_text(place.folder / "same.yaml", "loss_type: ipo\nbeta: 0.3\nbatch_size: 2\nshuffle: no\nmax_steps: 2\nlogging_steps: 1\nlearning_rate: 1e-3\n");
+  const auto run = [&](const char* output, std::vector<std::string> more) {
+    std::vector<std::string> all{"dpo", "--model", place.model, "--train", place.folder / "train.jsonl", "--output", place.folder / output};
+    all.insert(all.end(), more.begin(), more.end());
+    const outcome result = place.run(all);
+    CHECK(result.out.empty());
+    return std::pair(contents(place.folder / output / "metrics.jsonl"), result.err);
+  };
+  const auto [by_trl, messages] = run("a", {"--config", place.folder / "trl.json"});
+  CHECK(messages.find("keys without a meaning here: bf16, report_to") != std::string::npos);
+  CHECK(run("b", {"--config", place.folder / "same.yaml"}).first == by_trl);
+  CHECK(run("c", {"--loss-type", "ipo", "--beta", "0.3", "--batch-size", "2", "--no-shuffle", "--max-steps", "2", "--logging-steps", "1", "--learning-rate", "1e-3"}).first == by_trl);
+  CHECK(run("d", {"--loss_type=ipo", "--beta=0.3", "--per_device_train_batch_size=2", "--no-shuffle", "--max-steps=2", "--logging-steps=1", "--learning-rate=1e-3"}).first == by_trl);
+  const auto lines = json_lines(by_trl);
+  REQUIRE(lines.size() == 2);
+  CHECK(std::abs(lines[0]["loss"].get<double>() - 1 / (4 * 0.3 * 0.3)) < 1e-12);  // IPO's start
+  CHECK(lines[0]["learning_rate"] == 1e-3);
+  CHECK(json_lines(run("e", {"--config", place.folder / "trl.json", "--beta", "0.5"}).first)[0]["loss"] == 1);
+}
+
+TEST_CASE("a run's outputs: a model folder, a log, checkpoints that are model folders too") {
+  const model_place place("outputs");
+  write_text(place.folder / "train.jsonl", tiny_pairs(6) + R"({"prompt": ")" + std::string(120, 'p') + R"(", "chosen": "a", "rejected": "b"})" + "\n");
+  write_text(place.folder / "eval.jsonl", tiny_pairs(2, 30));
+  const outcome result = place.run({"dpo", "--model", place.model, "--train", place.folder / "train.jsonl", "--eval", place.folder / "eval.jsonl", "--output", place.folder / "out",
+                                    "--max-steps", "4", "--batch-size", "2", "--logging-steps", "2", "--save-steps", "2", "--learning-rate", "1e-2", "--keep-best", "--eval-steps", "2"});
+  CHECK(result.err.find("6 of 7 examples; left out, as the prompt fills max_length: 1 (line 7)") != std::string::npos);
+  for (const char* folder : {"out", "out/checkpoint-2", "out/checkpoint-4", "out/checkpoint-best"})
+    for (const char* file : {"config.json", "tokenizer.json", "model.safetensors"}) {
+      INFO(folder << "/" << file);
+      CHECK(fs::exists(place.folder / folder / file));
+    }
+  CHECK(contents(place.folder / "out" / "model.safetensors") == contents(place.folder / "out" / "checkpoint-4" / "model.safetensors"));
+  const auto log = json_lines(contents(place.folder / "out" / "metrics.jsonl"));
+  REQUIRE(log.size() == 5);  // evaluations at 0, 2, 4, lines at 2, 4
+  CHECK(log[0]["eval_rewards/margins"] == 0);
+  CHECK(log[0]["step"] == 0);
+  CHECK(log[1]["step"] == 2);
+  for (const char* key : {"loss", "grad_norm", "learning_rate", "epoch", "num_tokens", "entropy", "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins",
+                          "logps/chosen", "logps/rejected", "logits/chosen", "logits/rejected", "mean_token_accuracy", "kl", "chosen_falling"}) {
+    INFO(key);
+    CHECK(log[1].contains(key));
+  }
+  const auto scores = json_lines(place.run({"score", "--model", place.folder / "out", "--data", place.folder / "eval.jsonl"}).out);
+  CHECK(scores.size() == 2);
+}
+
+TEST_CASE("help and versions") {
+  const fs::path folder = scratch_folder("help");
+  for (const char* command : {"dpo", "kto", "sft", "generate", "score", "tokenize", "demo"}) {
+    const outcome help = tilt_program(folder, {command, "--help"});
+    INFO(command);
+    CHECK(help.status == 0);
+    CHECK(help.out.size() > 300);
+    CHECK(help.err.empty());
+  }
+  CHECK(tilt_program(folder, {"--version"}).out.rfind("tilt ", 0) == 0);
+  CHECK(tilt_program(folder, {}).status == 2);
+}
