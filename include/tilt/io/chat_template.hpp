@@ -12,14 +12,18 @@ class chat_template {
   chat_template() = default;
   /// The text of chat_template.jinja, or of `chat_template` in tokenizer_config.json.
   explicit chat_template(const std::string& jinja) {
-    std::string source = jinja;
-    for (std::size_t at; (at = source.find("\\n")) != std::string::npos;) source.replace(at, 2, "\n");
+    std::string source;  // with the escape \n as the character that it stands for
+    for (std::size_t i = 0; i < jinja.size(); ++i) {
+      const bool escape = jinja[i] == '\\' && i + 1 < jinja.size() && jinja[i + 1] == 'n';
+      source += escape ? '\n' : jinja[i];
+      if (escape) ++i;
+    }
     const std::string head = "<|im_start|>system\n", tail = "<|im_end|>";
     const std::size_t begin = source.find(head);
     const std::size_t end = begin == std::string::npos ? begin : source.find(tail, begin);
     if (end != std::string::npos) {
       system_ = source.substr(begin + head.size(), end - begin - head.size());
-      source.replace(begin + head.size(), end - begin - head.size(), "…");
+      source = source.substr(0, begin + head.size()) + "…" + source.substr(end);
     }
     const std::string each = "{%formessageinmessages%}";
     const std::string loop = "{{'<|im_start|>'+message['role']+'\n'+message['content']+'<|im_end|>'+'\n'}}{%endfor%}{%ifadd_generation_prompt%}{{'<|im_start|>assistant\n'}}{%endif%}";
