@@ -12,8 +12,8 @@ std::unique_ptr<session> open_eigen(const compute& machine, const model_folder& 
 }
 
 std::string describe_eigen() {
-  return "Eigen " + std::to_string(EIGEN_WORLD_VERSION) + "." + std::to_string(EIGEN_MAJOR_VERSION) + "." + std::to_string(EIGEN_MINOR_VERSION) + ", packets of " +
-         std::to_string(eigen_packet<float>::size) + " floats, threads";
+  return "Eigen " + std::to_string(EIGEN_WORLD_VERSION) + "." + std::to_string(EIGEN_MAJOR_VERSION) + "." +
+         std::to_string(EIGEN_MINOR_VERSION) + ", packets of " + std::to_string(eigen_packet<float>::size) + " floats, threads";
 }
 
 }  // namespace tilt::program

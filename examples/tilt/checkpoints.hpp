@@ -18,7 +18,8 @@ inline std::string checkpoint_to_resume(const run_choice& c) {
     return "";
   }
   if (!c.resume_from.empty()) {
-    if (!std::filesystem::is_directory(c.resume_from)) throw input_error(c.resume_from + ": is no checkpoint's folder; give one such as " + c.output + "/checkpoint-100");
+    if (!std::filesystem::is_directory(c.resume_from))
+      throw input_error(c.resume_from + ": is no checkpoint's folder; give one such as " + c.output + "/checkpoint-100");
     return c.resume_from;
   }
   if (latest) return latest->string();
@@ -31,7 +32,8 @@ inline void sweep(const std::filesystem::path& folder) {
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     const auto dash = name.rfind('-');
-    if (dash == std::string::npos || dash + 1 == name.size() || name.find_first_not_of("0123456789", dash + 1) != std::string::npos) continue;
+    if (dash == std::string::npos || dash + 1 == name.size() || name.find_first_not_of("0123456789", dash + 1) != std::string::npos)
+      continue;
     const std::string_view stem = std::string_view(name).substr(0, dash);
     if (stem.ends_with(".tmp") || stem.ends_with(".old")) std::filesystem::remove_all(entry.path());
   }

@@ -24,10 +24,12 @@ void tell(const std::string& path, const tokenize_report& r) {
   const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
   if (!r.prompt_fills_length.empty()) add("left out, as the prompt fills max_length: " + lines_text(r.prompt_fills_length));
   if (!r.empty_completion.empty()) add("left out, as a completion is empty: " + lines_text(r.empty_completion));
-  if (!r.no_first_token.empty()) add("left out, as the prompt has no tokens and the responses begin differently: " + lines_text(r.no_first_token));
+  if (!r.no_first_token.empty())
+    add("left out, as the prompt has no tokens and the responses begin differently: " + lines_text(r.no_first_token));
   if (r.truncated_responses > 0) add(plural(static_cast<std::size_t>(r.truncated_responses), "response") + " cut to max_length");
   if (r.truncated_prompts > 0) add(plural(static_cast<std::size_t>(r.truncated_prompts), "prompt") + " cut to max_prompt_length");
-  if (r.merged_boundaries > 0) add(plural(static_cast<std::size_t>(r.merged_boundaries), "prompt") + " merged with the response's first token");
+  if (r.merged_boundaries > 0)
+    add(plural(static_cast<std::size_t>(r.merged_boundaries), "prompt") + " merged with the response's first token");
   if (!text.empty()) std::fprintf(stderr, "tilt: %s: %td of %td examples; %s\n", path.c_str(), r.kept, r.examples, text.c_str());
 }
 
@@ -47,20 +49,28 @@ std::vector<prompt_tree> load_data(const std::string& path, data_shape shape, co
   tokenized_examples data;
   try {
     switch (shape) {
-      case data_shape::pairs: data = tokenize_pairs(examples, encoder, options); break;
-      case data_shape::labelled: data = tokenize_labelled(examples, encoder, options); break;
-      case data_shape::demonstrations: data = tokenize_demonstrations(examples, encoder, options); break;
+      case data_shape::pairs:
+        data = tokenize_pairs(examples, encoder, options);
+        break;
+      case data_shape::labelled:
+        data = tokenize_labelled(examples, encoder, options);
+        break;
+      case data_shape::demonstrations:
+        data = tokenize_demonstrations(examples, encoder, options);
+        break;
     }
-  } catch (const input_error& e) {
-    throw input_error(path + ": " + e.what());
-  }
+  } catch (const input_error& e) { throw input_error(path + ": " + e.what()); }
   const tokenize_report& r = data.report;
   if (!r.empty_completion.empty() && !rules.drop_empty)
     throw input_error(path + ":" + std::to_string(r.empty_completion[0]) + ": a completion is empty" +
-                      (r.empty_completion.size() > 1 ? ", the first of " + std::to_string(r.empty_completion.size()) : "") + "; give it a text, or leave such examples out with --drop-empty");
+                      (r.empty_completion.size() > 1 ? ", the first of " + std::to_string(r.empty_completion.size()) : "") +
+                      "; give it a text, or leave such examples out with --drop-empty");
   if (data.trees.empty())
     throw input_error(path + ": none of its " + plural(static_cast<std::size_t>(r.examples), "example") + " can be used, as " +
-                      (!r.no_first_token.empty() ? "their prompts have no tokens" : r.prompt_fills_length.empty() ? "their completions are empty" : "their prompts fill max_length (" + std::to_string(rules.max_length) + " tokens)") +
+                      (!r.no_first_token.empty() ? "their prompts have no tokens"
+                       : r.prompt_fills_length.empty()
+                           ? "their completions are empty"
+                           : "their prompts fill max_length (" + std::to_string(rules.max_length) + " tokens)") +
                       "; give shorter prompts or a larger max_length");
   tell(path, r);
   if (shape == data_shape::demonstrations && !rules.completion_only_loss)

@@ -15,8 +15,8 @@ enum class data_shape { pairs, labelled, demonstrations };
 struct data_rules {
   index max_length = 1024;
   index max_prompt_length = 0;
-  bool drop_empty = false;            ///< leave examples without a completion out, instead of refusing them
-  bool completion_only_loss = true;   ///< of demonstrations: predict the completion, not the prompt
+  bool drop_empty = false;           ///< leave examples without a completion out, instead of refusing them
+  bool completion_only_loss = true;  ///< of demonstrations: predict the completion, not the prompt
 };
 
 /// A file's examples as trees, with a word on standard error of what was left out and what was cut. Throws input_error with file and

@@ -49,7 +49,8 @@ struct dpo_command {
     if (weights.is_null()) return;
     const std::string& source = options["loss_weights"].source;
     if (types.is_null()) types = nlohmann::json::array({loss->chosen()});
-    if (!weights.is_array() || weights.size() != types.size()) throw input_error(source + ": " + weights.dump() + " is no weight for each loss of loss_type; give a list as long as that");
+    if (!weights.is_array() || weights.size() != types.size())
+      throw input_error(source + ": " + weights.dump() + " is no weight for each loss of loss_type; give a list as long as that");
     for (std::size_t i = 0; i < weights.size(); ++i) {
       if (!weights[i].is_number()) throw input_error(source + ": " + weights[i].dump() + " is not a number; give one such as 1.0");
       (types[i] == "sft" ? terms.sft_weight : terms.loss_weight) = weights[i].get<double>();

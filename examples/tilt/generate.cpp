@@ -54,13 +54,13 @@ struct generate_command {
     options.apply();
     options.require("model", "the folder of the model");
     if (options.given("prompt")) options.refuse("data", "--prompt gives the prompt already");
-    if (job.samples < 1) throw input_error(options["num_samples"].source + ": " + std::to_string(job.samples) + " cannot be used; give 1 or more");
-    if (job.max_new_tokens < 1) throw input_error(options["max_new_tokens"].source + ": " + std::to_string(job.max_new_tokens) + " cannot be used; give 1 or more");
+    if (job.samples < 1)
+      throw input_error(options["num_samples"].source + ": " + std::to_string(job.samples) + " cannot be used; give 1 or more");
+    if (job.max_new_tokens < 1)
+      throw input_error(options["max_new_tokens"].source + ": " + std::to_string(job.max_new_tokens) + " cannot be used; give 1 or more");
     try {
       job.sampling.check();
-    } catch (const input_error& e) {
-      throw input_error(options.reword(e.what()));
-    }
+    } catch (const input_error& e) { throw input_error(options.reword(e.what())); }
     const model_folder folder(model);
     const tokenizer& words = folder.tokenizer();
     const std::vector<prompt_text> prompts = read_prompts(folder);
@@ -102,13 +102,16 @@ struct generate_command {
       try {
         const nlohmann::json value = line.starts_with("{") ? nlohmann::json::parse(line, nullptr, false) : nlohmann::json();
         if (line.starts_with("{") && value.is_discarded()) throw input_error("is not valid JSON; repair or remove the line");
-        if (!value.is_object()) prompts.push_back(encoded(folder, line));
-        else if (value.contains("prompt") && value["prompt"].is_string()) prompts.push_back(encoded(folder, value["prompt"].get<std::string>()));
-        else if (value.contains("prompt") && value["prompt"].is_array()) prompts.push_back(conversation(folder, value["prompt"]));
-        else throw input_error("has no \"prompt\"; write {\"prompt\": \"a text\"} or {\"prompt\": [{\"role\": \"user\", \"content\": \"a text\"}]}");
-      } catch (const input_error& e) {
-        throw input_error(lines.where() + ": " + e.what());
-      }
+        if (!value.is_object())
+          prompts.push_back(encoded(folder, line));
+        else if (value.contains("prompt") && value["prompt"].is_string())
+          prompts.push_back(encoded(folder, value["prompt"].get<std::string>()));
+        else if (value.contains("prompt") && value["prompt"].is_array())
+          prompts.push_back(conversation(folder, value["prompt"]));
+        else
+          throw input_error(
+              "has no \"prompt\"; write {\"prompt\": \"a text\"} or {\"prompt\": [{\"role\": \"user\", \"content\": \"a text\"}]}");
+      } catch (const input_error& e) { throw input_error(lines.where() + ": " + e.what()); }
     }
     if (prompts.empty()) throw input_error("there are no prompts; give --prompt, --data, or lines on standard input");
     return prompts;

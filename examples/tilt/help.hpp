@@ -18,7 +18,9 @@ class help_format : public CLI::Formatter {
   std::string make_option(const CLI::Option* option, bool positional) const override {
     return two_columns("  " + make_option_name(option, positional) + make_option_opts(option), make_option_desc(option));
   }
-  std::string make_subcommand(const CLI::App* command) const override { return two_columns("  " + command->get_name(), command->get_description()); }
+  std::string make_subcommand(const CLI::App* command) const override {
+    return two_columns("  " + command->get_name(), command->get_description());
+  }
 
  private:
   static std::size_t width() {

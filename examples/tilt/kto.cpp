@@ -32,7 +32,10 @@ void add_kto(CLI::App& program, action& chosen) {
   app.footer(more);
   const auto command = std::make_shared<kto_command>(app);
   app.callback([&chosen, command] {
-    chosen = [command] { return run_training(command->options, command->run, [command](training_job& job) { command->loss->make([&job](const auto& loss) { job.loss = loss; }); }); };
+    chosen = [command] {
+      return run_training(command->options, command->run,
+                          [command](training_job& job) { command->loss->make([&job](const auto& loss) { job.loss = loss; }); });
+    };
   });
 }
 

@@ -23,7 +23,8 @@ template <class Losses> class loss_settings {
   loss_settings(settings& s, std::string usual, const std::string& help) : settings_(&s), chosen_(std::move(usual)) {
     std::vector<std::string> names;
     for_each([&](const auto& loss) { names.emplace_back(loss.name); });
-    type_ = &s.choice("loss_type", names, chosen_, [this](const std::string& name) { chosen_ = name; }, help);
+    type_ = &s.choice(
+        "loss_type", names, chosen_, [this](const std::string& name) { chosen_ = name; }, help);
     type_->is_list = true;
     for_each([this](const auto& loss) { add(loss); });
   }
@@ -35,8 +36,10 @@ template <class Losses> class loss_settings {
   template <class Use> void make(const Use& use) const {
     with_loss<Losses>(chosen_, [&]<class L>(L loss) {
       for (const value& v : values_) {
-        if (!uses_option<L>(v.name)) settings_->refuse(v.name, "the loss " + std::string(L::name) + " does not use it");
-        else if (settings_->given(v.name)) set_option(loss, v.name, v.is_flag ? (v.truth ? 1.0 : 0.0) : v.number);
+        if (!uses_option<L>(v.name))
+          settings_->refuse(v.name, "the loss " + std::string(L::name) + " does not use it");
+        else if (settings_->given(v.name))
+          set_option(loss, v.name, v.is_flag ? (v.truth ? 1.0 : 0.0) : v.number);
       }
       loss.check();
       use(loss);

@@ -41,10 +41,11 @@ int complain(std::string sentence, int status) {
 std::string sentence_of(const CLI::ParseError& e, const CLI::App& program) {
   std::string text = e.what();
   const std::string name = text.substr(0, text.find(": "));
-  if (text.find("At Most") != std::string::npos) text = name + ": is given more than once; leave one";
-  else if (text.find("required") != std::string::npos && text.find("missing") != std::string::npos) text = name + ": needs a value behind it";
-  for (const CLI::App* command : program.get_subcommands())
-    return text + "; see tilt " + command->get_name() + " --help";
+  if (text.find("At Most") != std::string::npos)
+    text = name + ": is given more than once; leave one";
+  else if (text.find("required") != std::string::npos && text.find("missing") != std::string::npos)
+    text = name + ": needs a value behind it";
+  for (const CLI::App* command : program.get_subcommands()) return text + "; see tilt " + command->get_name() + " --help";
   return text + "; see tilt --help";
 }
 
@@ -78,9 +79,7 @@ int run(int argc, char** argv) {
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
   try {
     program.parse(reversed);
-  } catch (const CLI::Success& e) {
-    return program.exit(e);
-  } catch (const CLI::ParseError& e) {
+  } catch (const CLI::Success& e) { return program.exit(e); } catch (const CLI::ParseError& e) {
     return complain(sentence_of(e, program), 2);
   }
   for (const CLI::App* command : program.get_subcommands())
@@ -101,11 +100,7 @@ int main(int argc, char** argv) {
     const int status = run(argc, argv);
     if (std::fflush(stdout) != 0) return complain("standard output: cannot be written (is the disk full?); make room, or give --output", 2);
     return status;
-  } catch (const tilt::input_error& e) {
-    return complain(e.what(), 2);
-  } catch (const std::bad_alloc&) {
+  } catch (const tilt::input_error& e) { return complain(e.what(), 2); } catch (const std::bad_alloc&) {
     return complain("there is not enough memory; lower --max-tokens or --batch-size, or take a smaller model", 1);
-  } catch (const std::exception& e) {
-    return complain(e.what(), 1);
-  }
+  } catch (const std::exception& e) { return complain(e.what(), 1); }
 }

@@ -18,7 +18,8 @@ namespace tilt::program {
 
 /// Columns that a text takes on a terminal, if each of its characters takes one.
 inline std::size_t columns(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 /// "1:02:03", "4:05".
@@ -26,15 +27,17 @@ inline std::string clock_text(double seconds) {
   if (!(seconds < 1e7)) return "--:--";
   const auto whole = static_cast<long>(seconds + 0.5);
   char text[32];
-  if (whole >= 3600) std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
-  else std::snprintf(text, sizeof text, "%ld:%02ld", whole / 60, whole % 60);
+  if (whole >= 3600)
+    std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+  else
+    std::snprintf(text, sizeof text, "%ld:%02ld", whole / 60, whole % 60);
   return text;
 }
 
 struct progress_options {
-  index first = 0;                 ///< steps done before this run began
-  double per_step = 1;             ///< units that a step stands for, in the rate
-  const char* unit = "steps";      ///< what the rate counts
+  index first = 0;             ///< steps done before this run began
+  double per_step = 1;         ///< units that a step stands for, in the rate
+  const char* unit = "steps";  ///< what the rate counts
   std::FILE* out = stderr;
 };
 
@@ -47,15 +50,18 @@ struct progress_options {
 class progress {
  public:
   progress(std::string title, index total, progress_options options = {})
-      : title_(std::move(title)), total_(std::max<index>(total, 0)), done_(options.first), options_(options), begun_(clock::now()), drawn_(begun_ - std::chrono::hours(1)) {
+      : title_(std::move(title)), total_(std::max<index>(total, 0)), done_(options.first), options_(options), begun_(clock::now()),
+        drawn_(begun_ - std::chrono::hours(1)) {
     terminal_ = isatty(fileno(options_.out)) != 0 && !is("TERM", "dumb");
     for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"})
       if (const char* value = std::getenv(name); value != nullptr && *value != '\0') {
         unicode_ = std::strstr(value, "UTF-8") != nullptr || std::strstr(value, "utf8") != nullptr;
         break;
       }
-    if (terminal_) draw();
-    else drawn_ = begun_;
+    if (terminal_)
+      draw();
+    else
+      drawn_ = begun_;
   }
   progress(const progress&) = delete;
   progress& operator=(const progress&) = delete;

@@ -21,7 +21,8 @@ class run_log {
  public:
   /// Keeps what stands there up to step `resumed` (0: nothing). An evaluation of that very step is kept if its checkpoint comes after
   /// it; one that closes a run will be written again.
-  run_log(const std::filesystem::path& folder, index resumed, bool evaluates_before_checkpoint) : path_((folder / "metrics.jsonl").string()) {
+  run_log(const std::filesystem::path& folder, index resumed, bool evaluates_before_checkpoint)
+      : path_((folder / "metrics.jsonl").string()) {
     write_file(path_, resumed > 0 ? lines_until(resumed, evaluates_before_checkpoint) : std::string());
     file_ = std::fopen(path_.c_str(), "ab");
     if (file_ == nullptr) fail();
@@ -42,7 +43,8 @@ class run_log {
  private:
   void write(const metric_list& metrics, const char* prefix, const step_report& report) {
     nlohmann::ordered_json line;
-    for (const metric& m : metrics) line[prefix + std::string(m.name)] = std::isfinite(m.value) ? nlohmann::ordered_json(m.value) : nlohmann::ordered_json();
+    for (const metric& m : metrics)
+      line[prefix + std::string(m.name)] = std::isfinite(m.value) ? nlohmann::ordered_json(m.value) : nlohmann::ordered_json();
     line["epoch"] = report.epoch;
     line["step"] = report.step;
     const std::string text = line.dump() + "\n";
@@ -60,7 +62,8 @@ class run_log {
     std::string kept;
     for (std::string line; std::getline(in, line) && !in.eof();) {
       const nlohmann::json parsed = nlohmann::json::parse(line, nullptr, false);
-      if (!parsed.is_object() || !parsed.contains("step") || !parsed["step"].is_number_integer() || parsed["step"].get<index>() > step) break;
+      if (!parsed.is_object() || !parsed.contains("step") || !parsed["step"].is_number_integer() || parsed["step"].get<index>() > step)
+        break;
       if (parsed.contains("eval_loss") && parsed["step"] == step && !with_its_evaluation) continue;
       kept += line + "\n";
     }

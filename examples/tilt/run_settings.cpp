@@ -33,8 +33,9 @@ setting& translate(settings& s, const char* name, std::vector<std::string> words
 void add_schedule(settings& s, training_options& o) {
   std::vector<std::string> names;
   for (const schedule_name& known : schedule_names) names.emplace_back(known.name);
-  s.choice("lr_scheduler_type", names, std::string(name_of(o.lr_scheduler_type)), [&o](const std::string& name) { o.lr_scheduler_type = schedule_from_name(name); },
-           "how the learning rate moves");
+  s.choice(
+      "lr_scheduler_type", names, std::string(name_of(o.lr_scheduler_type)),
+      [&o](const std::string& name) { o.lr_scheduler_type = schedule_from_name(name); }, "how the learning rate moves");
   s.add("warmup_steps", o.warmup_steps, "steps of rising learning rate; below 1: a share of the run");
   s.add("warmup_ratio", o.warmup_ratio, "the same as a share of the run");
   s.add("num_cycles", o.num_cycles, "of the cosine schedules; -1: half a cycle, or one where it restarts");
@@ -48,7 +49,8 @@ void add_schedule(settings& s, training_options& o) {
     if (!value.is_object()) throw input_error(value.dump() + " is not an object; give one such as {\"num_cycles\": 2}");
     for (const auto& [key, v] : value.items()) {
       bool known = false;
-      for (const char* name : {"num_cycles", "lr_end", "power", "timescale", "min_lr_rate", "min_lr_ratio", "num_decay_steps"}) known = known || key == name;
+      for (const char* name : {"num_cycles", "lr_end", "power", "timescale", "min_lr_rate", "min_lr_ratio", "num_decay_steps"})
+        known = known || key == name;
       if (!known || v.is_structured()) throw input_error("\"" + key + "\" is not to be had here; leave it away");
       if (!v.is_null()) s[key].read(v.dump());
     }
@@ -56,8 +58,9 @@ void add_schedule(settings& s, training_options& o) {
 }
 
 void add_optimizer(settings& s, training_options& o) {
-  s.choice("optim", {"adamw_torch", "adamw_torch_fused", "adamw", "rmsprop", "sgd"}, "adamw_torch",
-           [&o](const std::string& name) { o.optim = optimizer_from_name(name); }, "the optimiser");
+  s.choice(
+      "optim", {"adamw_torch", "adamw_torch_fused", "adamw", "rmsprop", "sgd"}, "adamw_torch",
+      [&o](const std::string& name) { o.optim = optimizer_from_name(name); }, "the optimiser");
   s.add("weight_decay", o.weight_decay, "decoupled for adamw; biases and norms are left out");
   s.add("adam_beta1", o.adam_beta1, "decay of the first moment");
   s.add("adam_beta2", o.adam_beta2, "decay of the second moment");
@@ -72,8 +75,11 @@ void add_optimizer(settings& s, training_options& o) {
 void add_compute(settings& s, compute& machine) {
   std::vector<std::string> names;
   for (const backend_facts& b : backends()) names.push_back(b.name);
-  s.choice("backend", names, machine.backend, [&machine](const std::string& name) { machine.backend = name; }, "what computes");
-  s.choice("dtype", {"float32", "float64"}, machine.dtype, [&machine](const std::string& name) { machine.dtype = name; }, "number type of weights and arithmetic");
+  s.choice(
+      "backend", names, machine.backend, [&machine](const std::string& name) { machine.backend = name; }, "what computes");
+  s.choice(
+      "dtype", {"float32", "float64"}, machine.dtype, [&machine](const std::string& name) { machine.dtype = name; },
+      "number type of weights and arithmetic");
   s.add("threads", machine.threads, "threads; 0: all that the machine has");
 }
 
@@ -83,13 +89,18 @@ void add_run(settings& s, run_choice& c, bool reference, const std::function<voi
   s.add("model", c.model, "Hugging Face model folder to train", "FOLDER").also("model_name_or_path");
   s.add("train", c.train, "training examples, JSONL or JSON, also .gz", "FILE").also("train_file");
   s.add("eval", c.eval, "examples to evaluate on, never trained on", "FILE").also("eval_file");
-  s.add("output", c.output, "folder for the trained model, metrics.jsonl and checkpoints [MODEL's name and the method]", "FOLDER").also("output_dir");
-  if (reference) s.add("reference_model", c.reference_model, "model folder of the reference [the model as it was before training]", "FOLDER").also("ref_model");
+  s.add("output", c.output, "folder for the trained model, metrics.jsonl and checkpoints [MODEL's name and the method]", "FOLDER")
+      .also("output_dir");
+  if (reference)
+    s.add("reference_model", c.reference_model, "model folder of the reference [the model as it was before training]", "FOLDER")
+        .also("ref_model");
   s.allow_config();
   s.add_resume(c.resume, c.resume_from);
 
   s.group("Data");
-  s.add("max_length", c.max_length, "tokens of prompt and response, which is cut at its end; 0: no limit").read_null = [&c] { c.max_length = 0; };
+  s.add("max_length", c.max_length, "tokens of prompt and response, which is cut at its end; 0: no limit").read_null = [&c] {
+    c.max_length = 0;
+  };
   s.add("max_prompt_length", c.max_prompt_length, "tokens of a prompt, which is cut at its beginning; 0: no limit");
   s.add("drop_empty", c.drop_empty, "leave examples with an empty completion out instead of refusing them");
   s.add("shuffle", o.shuffle, "another order in each epoch");
@@ -107,10 +118,14 @@ void add_run(settings& s, run_choice& c, bool reference, const std::function<voi
   add_schedule(s, o);
   add_optimizer(s, o);
   if (reference) {
-    s.choice("statistics", {"micro", "step"}, "micro", [&o](const std::string& w) { o.statistics = w == "step" ? statistics_scope::step : statistics_scope::micro_batch; },
-             "what a batch statistic is taken over");
-    s.choice("reference", {"cached", "online"}, "cached", [&o](const std::string& w) { o.reference = w == "online" ? reference_mode::online : reference_mode::cached; },
-             "the reference's log-probabilities: computed once, or in every step");
+    s.choice(
+        "statistics", {"micro", "step"}, "micro",
+        [&o](const std::string& w) { o.statistics = w == "step" ? statistics_scope::step : statistics_scope::micro_batch; },
+        "what a batch statistic is taken over");
+    s.choice(
+        "reference", {"cached", "online"}, "cached",
+        [&o](const std::string& w) { o.reference = w == "online" ? reference_mode::online : reference_mode::cached; },
+        "the reference's log-probabilities: computed once, or in every step");
     translate(s, "precompute_ref_log_probs", {"yes", "no"}, [](const std::string&) {});  // the same numbers either way
     s.add("kl_budget", o.kl_budget, "ends the run once the logged kl exceeds it; 0: none");
   }
@@ -159,10 +174,15 @@ void settle_run(settings& s, run_choice& c) {
     o.keep_best = false;
   }
   if (o.save_steps == 0) s.refuse("save_total_limit", "no checkpoints are written without save_steps");
-  if (c.max_length < 0) throw input_error(s["max_length"].source + ": " + std::to_string(c.max_length) + " is negative; give a number of tokens, or 0 for no limit");
+  if (c.max_length < 0)
+    throw input_error(s["max_length"].source + ": " + std::to_string(c.max_length) +
+                      " is negative; give a number of tokens, or 0 for no limit");
   if (c.max_prompt_length < 0)
-    throw input_error(s["max_prompt_length"].source + ": " + std::to_string(c.max_prompt_length) + " is negative; give a number of tokens, or 0 for no limit");
-  if (c.machine.threads < 0) throw input_error(s["threads"].source + ": " + std::to_string(c.machine.threads) + " is negative; give a number of threads, or 0 for all");
+    throw input_error(s["max_prompt_length"].source + ": " + std::to_string(c.max_prompt_length) +
+                      " is negative; give a number of tokens, or 0 for no limit");
+  if (c.machine.threads < 0)
+    throw input_error(s["threads"].source + ": " + std::to_string(c.machine.threads) +
+                      " is negative; give a number of threads, or 0 for all");
   o.max_length = c.max_length;
   o.output_dir = c.output;
   o.check();

@@ -13,12 +13,12 @@ namespace tilt::program {
 /// What `dpo`, `kto` and `sft` are told alike.
 struct run_choice {
   std::string model, train, eval, output, reference_model;
-  index max_length = 1024;     ///< tokens of prompt and response together; 0: no limit
-  index max_prompt_length = 0; ///< 0: no limit
-  bool drop_empty = false;     ///< leave examples without a completion out, instead of refusing them
+  index max_length = 1024;      ///< tokens of prompt and response together; 0: no limit
+  index max_prompt_length = 0;  ///< 0: no limit
+  bool drop_empty = false;      ///< leave examples without a completion out, instead of refusing them
   bool completion_only_loss = true;
   bool resume = false;
-  std::string resume_from;     ///< a checkpoint; empty: the last one in `output`
+  std::string resume_from;  ///< a checkpoint; empty: the last one in `output`
   compute machine;
   training_options options{.eval_on_start = true};
 

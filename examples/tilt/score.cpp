@@ -33,7 +33,8 @@ struct score_command {
     options.add("output", output, "file for the scores [standard output]", "FILE");
     options.allow_config();
     options.group("Data");
-    options.add("max_length", max_length, "tokens of prompt and response, which is cut at its end; 0: the model's positions").read_null = [this] { max_length = 0; };
+    options.add("max_length", max_length, "tokens of prompt and response, which is cut at its end; 0: the model's positions").read_null =
+        [this] { max_length = 0; };
     options.add("max_prompt_length", max_prompt_length, "tokens of a prompt, which is cut at its beginning; 0: no limit");
     options.group("Machine");
     add_compute(options, machine);
@@ -44,8 +45,10 @@ struct score_command {
     options.apply();
     options.require("model", "the folder of the model");
     options.require("data", "the file with the examples to score");
-    if (max_tokens < 1) throw input_error(options["max_tokens"].source + ": " + std::to_string(max_tokens) + " cannot be used; give a positive number");
-    if (max_length < 0) throw input_error(options["max_length"].source + ": " + std::to_string(max_length) + " is negative; give a number of tokens, or 0");
+    if (max_tokens < 1)
+      throw input_error(options["max_tokens"].source + ": " + std::to_string(max_tokens) + " cannot be used; give a positive number");
+    if (max_length < 0)
+      throw input_error(options["max_length"].source + ": " + std::to_string(max_length) + " is negative; give a number of tokens, or 0");
     const model_folder folder(model);
     const std::vector<example> examples = read_examples(data);
     const std::vector<prompt_tree> trees = laid_out(examples, folder);
@@ -53,8 +56,9 @@ struct score_command {
     if (!reference_model.empty()) {
       const model_folder other(reference_model);
       if (other.config().vocab_size != folder.config().vocab_size)
-        throw input_error(reference_model + ": its vocabulary has " + std::to_string(other.config().vocab_size) + " tokens and the model's " +
-                          std::to_string(folder.config().vocab_size) + "; give a reference with the model's tokenizer");
+        throw input_error(reference_model + ": its vocabulary has " + std::to_string(other.config().vocab_size) +
+                          " tokens and the model's " + std::to_string(folder.config().vocab_size) +
+                          "; give a reference with the model's tokenizer");
       reference = scores_of(other, trees, "reference");
     }
     const std::vector<double> scores = scores_of(folder, trees, "score");
@@ -75,7 +79,8 @@ struct score_command {
   /// One tree an example, as training makes them; here nothing may be left out.
   std::vector<prompt_tree> laid_out(const std::vector<example>& examples, const model_folder& folder) const {
     const index positions = folder.config().max_position_embeddings;
-    const tokenize_options limits{.max_length = max_length == 0 ? positions : std::min(max_length, positions), .max_prompt_length = max_prompt_length};
+    const tokenize_options limits{.max_length = max_length == 0 ? positions : std::min(max_length, positions),
+                                  .max_prompt_length = max_prompt_length};
     std::vector<prompt_tree> trees;
     for (const example& e : examples) {
       const std::string where = data + ":" + std::to_string(e.line);
@@ -90,13 +95,16 @@ struct score_command {
         made = e.kind == example_kind::pair       ? tokenize_pairs(one, encoder, limits)
                : e.kind == example_kind::labelled ? tokenize_labelled(one, encoder, limits)
                                                   : tokenize_demonstrations(one, encoder, limits);
-      } catch (const input_error& error) {
-        throw input_error(where + ": " + error.what());
-      }
-      if (!made.report.no_first_token.empty()) throw input_error(where + ": the prompt has no tokens and the responses begin differently, so nothing predicts their first tokens; give a prompt");
+      } catch (const input_error& error) { throw input_error(where + ": " + error.what()); }
+      if (!made.report.no_first_token.empty())
+        throw input_error(
+            where +
+            ": the prompt has no tokens and the responses begin differently, so nothing predicts their first tokens; give a prompt");
       if (made.trees.empty())
-        throw input_error(where + (made.report.empty_completion.empty() ? ": the prompt fills max_length (" + std::to_string(limits.max_length) + " tokens); shorten it, or raise max_length"
-                                                                         : ": there is nothing to score, as a completion is empty; give it a text"));
+        throw input_error(where + (made.report.empty_completion.empty()
+                                       ? ": the prompt fills max_length (" + std::to_string(limits.max_length) +
+                                             " tokens); shorten it, or raise max_length"
+                                       : ": there is nothing to score, as a completion is empty; give it a text"));
       trees.push_back(std::move(made.trees[0]));
     }
     return trees;
@@ -105,14 +113,17 @@ struct score_command {
   static prompt_tree from_ids(const example& e, const std::string& where, const model_folder& folder) {
     if (e.ids.size() < 2) throw input_error(where + ": 'ids' has fewer than two tokens, so nothing is predicted; give two or more");
     if (static_cast<index>(e.ids.size()) > folder.config().max_position_embeddings)
-      throw input_error(where + ": 'ids' has " + std::to_string(e.ids.size()) + " tokens and the model " + std::to_string(folder.config().max_position_embeddings) + " positions; give fewer");
+      throw input_error(where + ": 'ids' has " + std::to_string(e.ids.size()) + " tokens and the model " +
+                        std::to_string(folder.config().max_position_embeddings) + " positions; give fewer");
     for (const token id : e.ids)
       if (id < 0 || id >= folder.config().vocab_size)
-        throw input_error(where + ": the token " + std::to_string(id) + " is outside the model's vocabulary of " + std::to_string(folder.config().vocab_size) + "; give ids of this model");
+        throw input_error(where + ": the token " + std::to_string(id) + " is outside the model's vocabulary of " +
+                          std::to_string(folder.config().vocab_size) + "; give ids of this model");
     return text_sequence(e.ids, e.line);
   }
 
-  static std::string line_of(const example& e, const prompt_tree& tree, const std::vector<double>& scores, const std::vector<double>& reference, std::size_t& at) {
+  static std::string line_of(const example& e, const prompt_tree& tree, const std::vector<double>& scores,
+                             const std::vector<double>& reference, std::size_t& at) {
     const auto response = [&](std::size_t r) {
       const std::vector<token>& ids = tree.responses[r].tokens;
       double sum = 0, reference_sum = 0;
@@ -133,9 +144,15 @@ struct score_command {
         line["rejected"] = response(1);
         break;
       case example_kind::labelled:
-      case example_kind::completion: line["completion"] = response(0); break;
-      case example_kind::text: line["text"] = response(0); break;
-      case example_kind::ids: line = response(0); break;
+      case example_kind::completion:
+        line["completion"] = response(0);
+        break;
+      case example_kind::text:
+        line["text"] = response(0);
+        break;
+      case example_kind::ids:
+        line = response(0);
+        break;
     }
     return line.dump();
   }

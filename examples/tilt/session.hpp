@@ -43,7 +43,7 @@ struct training_job {
   const model_folder* reference = nullptr;  ///< null: the model as it is now
   std::string resume_from;                  ///< a checkpoint's folder; empty: from the beginning
   std::function<void(index done, index total)> begun;
-  std::function<void(const step_report&)> log;      ///< a step's lines: before its checkpoint is there, and again when it is done
+  std::function<void(const step_report&)> log;  ///< a step's lines: before its checkpoint is there, and again when it is done
   std::function<void(const step_report&)> stepped;
 };
 
@@ -64,7 +64,8 @@ class session {
   /// Trains the model in place.
   virtual void train(const training_job& job) = 0;
   /// Log-probabilities of the tokens of every response of every tree, response after response.
-  virtual std::vector<double> score(std::span<const prompt_tree> trees, index max_tokens, const std::function<void(index done)>& progressed) = 0;
+  virtual std::vector<double> score(std::span<const prompt_tree> trees, index max_tokens,
+                                    const std::function<void(index done)>& progressed) = 0;
   /// result[p][j]: sample j of prompt p.
   virtual std::vector<std::vector<std::vector<token>>> generate(const generation_job& job) = 0;
   /// Writes a model folder, with the tokenizer of the one that was opened.

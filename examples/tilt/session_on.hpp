@@ -26,7 +26,8 @@ template <class B> class session_on final : public session {
 
  public:
   template <class... Arguments>
-  explicit session_on(const model_folder& folder, Arguments&&... backend) : backend_(std::forward<Arguments>(backend)...), folder_(&folder), model_(backend_, folder.config()) {
+  explicit session_on(const model_folder& folder, Arguments&&... backend)
+      : backend_(std::forward<Arguments>(backend)...), folder_(&folder), model_(backend_, folder.config()) {
     load_weights(folder.weights(), model_);
   }
 
@@ -38,7 +39,7 @@ template <class B> class session_on final : public session {
     pass<B> scoring(model_, pass_kind::inference);
     tree_packs packs(max_tokens);
     std::vector<double> logps;
-for (std::size_t first = 0; first < trees.size(); first += trees_at_once) {
+    for (std::size_t first = 0; first < trees.size(); first += trees_at_once) {
       const std::size_t end = std::min(trees.size(), first + trees_at_once);
       packs.clear();
       for (std::size_t t = first; t < end; ++t) packs.add(trees[t]);
@@ -97,8 +98,12 @@ for (std::size_t first = 0; first < trees.size(); first += trees_at_once) {
  private:
   static constexpr std::size_t prompts_at_once = 64, trees_at_once = 64;
 
-  template <pair_loss Loss> static auto objective_of(const Loss& loss, const preference_terms& terms) { return preference_objective<Loss>(loss, terms); }
-  template <labelled_loss Loss> static auto objective_of(const Loss& loss, const preference_terms&) { return labelled_objective<Loss>(loss); }
+  template <pair_loss Loss> static auto objective_of(const Loss& loss, const preference_terms& terms) {
+    return preference_objective<Loss>(loss, terms);
+  }
+  template <labelled_loss Loss> static auto objective_of(const Loss& loss, const preference_terms&) {
+    return labelled_objective<Loss>(loss);
+  }
   static auto objective_of(sft_loss loss, const preference_terms&) { return sft_objective(loss); }
 
   template <class Objective> void train_with(Objective objective, const training_job& job) {
@@ -108,7 +113,8 @@ for (std::size_t first = 0; first < trees.size(); first += trees_at_once) {
       load_weights(job.reference->weights(), *reference);
     }
     using trainer_type = trainer<B, Objective>;
-    trainer_type run = reference ? trainer_type(model_, *reference, std::move(objective), job.options) : trainer_type(model_, std::move(objective), job.options);
+    trainer_type run = reference ? trainer_type(model_, *reference, std::move(objective), job.options)
+                                 : trainer_type(model_, std::move(objective), job.options);
     const auto report = [&run]() -> const step_report& { return *typename trainer_type::step_range::iterator(&run); };
     keep_checkpoints(run, [&](const std::filesystem::path& checkpoint) {
       job.log(report());  // before the checkpoint is there: what resumes from it finds the line

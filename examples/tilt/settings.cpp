@@ -28,7 +28,8 @@ std::string quoted(const std::string& text) { return "\"" + text + "\""; }
 double number_of(const std::string& text, const std::string& usual) {
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
-  if (text.empty() || *end != '\0' || !std::isfinite(value)) throw input_error(quoted(text) + " is not a number; give one such as " + usual);
+  if (text.empty() || *end != '\0' || !std::isfinite(value))
+    throw input_error(quoted(text) + " is not a number; give one such as " + usual);
   return value;
 }
 
@@ -37,9 +38,7 @@ std::int64_t integer_of(const std::string& text, const std::string& usual) {
   double value = 0;
   try {
     value = number_of(text, usual);
-  } catch (const input_error&) {
-    throw input_error(quoted(text) + remedy);
-  }
+  } catch (const input_error&) { throw input_error(quoted(text) + remedy); }
   if (value != std::floor(value)) throw input_error(text + remedy);
   if (std::abs(value) > 9e15) throw input_error(text + " is too large; give a smaller number");
   return static_cast<std::int64_t>(value);
@@ -83,7 +82,8 @@ settings::settings(CLI::App& command) : command_(&command) {
   everywhere().push_back(this);
 }
 
-setting& settings::insert(const char* name, std::function<void(const std::string&)> read, const std::string& help, const std::string& kind, std::string usual) {
+setting& settings::insert(const char* name, std::function<void(const std::string&)> read, const std::string& help, const std::string& kind,
+                          std::string usual) {
   setting& s = all_.emplace_back();
   s.name = name;
   s.read = std::move(read);
@@ -105,12 +105,14 @@ setting& settings::insert(const char* name, std::function<void(const std::string
 
 setting& settings::add(const char* name, double& target, const std::string& help) {
   const std::string usual = plain(target);
-  return insert(name, [&target, usual](const std::string& text) { target = number_of(text, usual == "0" ? "0.1" : usual); }, help, "X", usual);
+  return insert(
+      name, [&target, usual](const std::string& text) { target = number_of(text, usual == "0" ? "0.1" : usual); }, help, "X", usual);
 }
 
 setting& settings::add(const char* name, index& target, const std::string& help) {
   const std::string usual = std::to_string(target);
-  return insert(name, [&target](const std::string& text) { target = static_cast<index>(integer_of(text, "8")); }, help, "N", usual);
+  return insert(
+      name, [&target](const std::string& text) { target = static_cast<index>(integer_of(text, "8")); }, help, "N", usual);
 }
 
 setting& settings::add(const char* name, std::uint64_t& target, const std::string& help) {
@@ -131,20 +133,24 @@ setting& settings::add(const char* name, std::string& target, const std::string&
 }
 
 setting& settings::add(const char* name, bool& target, const std::string& help) {
-  setting& s = insert(name, [&target](const std::string& text) { target = truth_of(text); }, help, "", target ? "true" : "false");
+  setting& s = insert(
+      name, [&target](const std::string& text) { target = truth_of(text); }, help, "", target ? "true" : "false");
   s.flag = true;
   const auto note = [&s](const char* value, const std::string& source) {
     s.source = source;
     s.value = value;
   };
   const std::string option = option_of(name), opposite = "--no-" + option.substr(2);
-  command_->add_flag_callback(option, [note, option] { note("true", option); }, help + (target ? " [yes; no by " + opposite + "]" : " [no]"))->group(group_);
+  command_
+      ->add_flag_callback(
+          option, [note, option] { note("true", option); }, help + (target ? " [yes; no by " + opposite + "]" : " [no]"))
+      ->group(group_);
   command_->add_flag_callback(opposite, [note, opposite] { note("false", opposite); })->group("");
   return s;
 }
 
-setting& settings::choice(const char* name, std::vector<std::string> names, const std::string& usual, std::function<void(const std::string&)> take,
-                          const std::string& help) {
+setting& settings::choice(const char* name, std::vector<std::string> names, const std::string& usual,
+                          std::function<void(const std::string&)> take, const std::string& help) {
   const auto read = [names, take = std::move(take)](const std::string& text) {
     if (std::find(names.begin(), names.end(), text) == names.end())
       throw input_error(quoted(text) + " is not known; take one of " + joined(names) + " (nearest: " + nearest(text, names) + ")");
@@ -162,7 +168,8 @@ setting& settings::file_only(const char* name, std::function<void(const nlohmann
 }
 
 void settings::allow_config() {
-  add("config", config_, "settings from a JSON or YAML file; keys as here or in TRL's DPOConfig, KTOConfig, SFTConfig", "FILE").in_file = false;
+  add("config", config_, "settings from a JSON or YAML file; keys as here or in TRL's DPOConfig, KTOConfig, SFTConfig", "FILE").in_file =
+      false;
 }
 
 void settings::add_resume(bool& resume, std::string& from) {
@@ -217,9 +224,7 @@ void settings::set(setting& s, const std::string& source, const nlohmann::json& 
     }
     if (single->is_object()) throw input_error("is an object; give one value");
     s.read(text_of(*single));
-  } catch (const input_error& e) {
-    throw input_error(source + ": " + e.what());
-  }
+  } catch (const input_error& e) { throw input_error(source + ": " + e.what()); }
 }
 
 void settings::apply_file(const std::string& path) {
@@ -241,17 +246,21 @@ void settings::apply_file(const std::string& path) {
 
 bool settings::pass_over(const std::string& file, const std::string& key, const nlohmann::json& value) {
   switch (look_up(key, value)) {
-    case trl_key::listed: return false;
-    case trl_key::usual: return true;
+    case trl_key::listed:
+      return false;
+    case trl_key::usual:
+      return true;
     case trl_key::refused:
       throw input_error(file + key + ": " + value.dump() + " is not to be had here; leave the key away, if its absence is what you want");
-    case trl_key::unknown: break;
+    case trl_key::unknown:
+      break;
   }
   for (settings* other : everywhere()) {
     const setting* theirs = other->find(key);
     if (other == this || theirs == nullptr || !theirs->in_file) continue;
     if (is_usual(value, theirs->usual)) return true;
-    throw input_error(file + key + " is an option of tilt " + other->command() + ", and tilt " + command() + " does not use it; leave it away");
+    throw input_error(file + key + " is an option of tilt " + other->command() + ", and tilt " + command() +
+                      " does not use it; leave it away");
   }
   std::vector<std::string> known = names(false);
   const std::vector<std::string> trl = trl_key_names();
@@ -279,7 +288,8 @@ void settings::refuse(std::string_view name, const std::string& reason) {
 }
 
 void settings::require(std::string_view name, const std::string& what) {
-  if (!given(name)) throw input_error("tilt " + command() + " needs " + option_of(name) + ", " + what + "; see tilt " + command() + " --help");
+  if (!given(name))
+    throw input_error("tilt " + command() + " needs " + option_of(name) + ", " + what + "; see tilt " + command() + " --help");
 }
 
 std::string settings::reword(const std::string& error) {

@@ -15,17 +15,17 @@ namespace tilt::program {
 
 /// One value that a user may set: `--batch-size 8` on the command line, `batch_size: 8` in a configuration file.
 struct setting {
-  std::string name;                               ///< with underscores, as TRL has it
-  std::vector<std::string> spellings = {};        ///< further names: per_device_train_batch_size
-  std::function<void(const std::string&)> read;   ///< throws input_error with the reason and the remedy alone
-  std::function<void()> read_null = {};           ///< a null in a file; otherwise that leaves the default
+  std::string name;                                           ///< with underscores, as TRL has it
+  std::vector<std::string> spellings = {};                    ///< further names: per_device_train_batch_size
+  std::function<void(const std::string&)> read;               ///< throws input_error with the reason and the remedy alone
+  std::function<void()> read_null = {};                       ///< a null in a file; otherwise that leaves the default
   std::function<void(const nlohmann::json&)> read_json = {};  ///< instead of `read`, for a file's value
   bool flag = false;
   bool on_command_line = true, in_file = true;
-  bool is_list = false;                           ///< a file may give a list of one
-  std::string source = {};                        ///< as the user wrote it, "--beta" or "run.json: beta"; empty: not given
-  nlohmann::json value = {};                      ///< its value there
-  std::string usual = {};                         ///< its default, as a text
+  bool is_list = false;       ///< a file may give a list of one
+  std::string source = {};    ///< as the user wrote it, "--beta" or "run.json: beta"; empty: not given
+  nlohmann::json value = {};  ///< its value there
+  std::string usual = {};     ///< its default, as a text
 
   bool given() const { return !source.empty(); }
   bool from_command_line() const { return source.starts_with("--"); }
@@ -80,7 +80,8 @@ class settings {
   std::vector<std::string> names(bool of_command_line) const;
 
  private:
-  setting& insert(const char* name, std::function<void(const std::string&)> read, const std::string& help, const std::string& kind, std::string usual);
+  setting& insert(const char* name, std::function<void(const std::string&)> read, const std::string& help, const std::string& kind,
+                  std::string usual);
   setting* find(std::string_view name_or_spelling);
   void apply_file(const std::string& path);
   /// For a key that is no setting here: true if it changes nothing, false if it is to be listed; throws otherwise.

@@ -21,8 +21,12 @@ struct sft_command {
   }
   void add_loss() {
     options.add("completion_only_loss", run.completion_only_loss, "predict completions, not their prompts");
-    options.choice("loss_type", {"nll", "chunked_nll", "dft"}, "nll", [this](const std::string& name) { loss = name == "dft" ? sft_loss::dft : sft_loss::nll; },
-                   "dft weighs every token by its probability; the others are one loss").is_list = true;
+    options
+        .choice(
+            "loss_type", {"nll", "chunked_nll", "dft"}, "nll",
+            [this](const std::string& name) { loss = name == "dft" ? sft_loss::dft : sft_loss::nll; },
+            "dft weighs every token by its probability; the others are one loss")
+        .is_list = true;
   }
 
   settings options;

@@ -18,7 +18,9 @@ inline std::string decimal(double value, int digits = 3) {
   return text;
 }
 /// "0.123 ± 0.004".
-inline std::string with_error(double value, double error, int digits = 3) { return decimal(value, digits) + " ± " + decimal(error, digits); }
+inline std::string with_error(double value, double error, int digits = 3) {
+  return decimal(value, digits) + " ± " + decimal(error, digits);
+}
 
 /// A table of text for a terminal or a file: a header, rows, columns as wide as their widest cell. A column whose cells are all numbers
 /// (they begin with a digit or a sign) stands to the right.

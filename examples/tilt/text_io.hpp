@@ -44,12 +44,16 @@ class result_writer {
     if (!path.empty() && path != "-") file_ = std::make_unique<atomic_file>(path);
   }
   void write(const std::string& text) {
-    if (file_) file_->write(text);
-    else if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) refuse();
+    if (file_)
+      file_->write(text);
+    else if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size())
+      refuse();
   }
   void finish() {
-    if (file_) file_->commit();
-    else if (std::fflush(stdout) != 0) refuse();
+    if (file_)
+      file_->commit();
+    else if (std::fflush(stdout) != 0)
+      refuse();
   }
 
  private:

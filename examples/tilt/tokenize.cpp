@@ -41,9 +41,7 @@ struct tokenize_command {
     for (std::string line; lines.next(line);) {
       try {
         results.write((decode ? decoded(t, line) : encoded(t, line)) + "\n");
-      } catch (const input_error& e) {
-        throw input_error(lines.where() + ": " + e.what());
-      }
+      } catch (const input_error& e) { throw input_error(lines.where() + ": " + e.what()); }
     }
     results.finish();
     return 0;
@@ -79,7 +77,8 @@ struct tokenize_command {
       }
       char* end = nullptr;
       const long value = std::strtol(line.c_str() + at, &end, 10);
-      if (end == line.c_str() + at || value < 0 || value > 0x7fffffff) throw input_error("\"" + line.substr(at, 20) + "\" is no token id; write numbers such as 1 2 3");
+      if (end == line.c_str() + at || value < 0 || value > 0x7fffffff)
+        throw input_error("\"" + line.substr(at, 20) + "\" is no token id; write numbers such as 1 2 3");
       ids.push_back(static_cast<token>(value));
       at = static_cast<std::size_t>(end - line.c_str());
     }

@@ -24,9 +24,12 @@ namespace fs = std::filesystem;
 data_shape shape_of(const loss_choice& loss) {
   return std::visit(
       []<class L>(const L&) {
-        if constexpr (pair_loss<L>) return data_shape::pairs;
-        else if constexpr (labelled_loss<L>) return data_shape::labelled;
-        else return data_shape::demonstrations;
+        if constexpr (pair_loss<L>)
+          return data_shape::pairs;
+        else if constexpr (labelled_loss<L>)
+          return data_shape::labelled;
+        else
+          return data_shape::demonstrations;
       },
       loss);
 }
@@ -37,7 +40,11 @@ std::string note_of(const metric_list& line, const char* prefix = "") {
     const char *key, *name;
     int digits;
   };
-  constexpr shown all[] = {{"loss", "loss", 4}, {"rewards/margins", "margin", 4}, {"rewards/accuracies", "accuracy", 2}, {"mean_token_accuracy", "accuracy", 3}, {"kl", "kl", 3}};
+  constexpr shown all[] = {{"loss", "loss", 4},
+                           {"rewards/margins", "margin", 4},
+                           {"rewards/accuracies", "accuracy", 2},
+                           {"mean_token_accuracy", "accuracy", 3},
+                           {"kl", "kl", 3}};
   std::string text;
   bool accuracy = false;
   for (const shown& s : all) {
@@ -63,7 +70,8 @@ void prepare_output(const run_choice& c) {
   std::error_code code;
   fs::create_directories(c.output, code);
   if (code || !fs::is_directory(c.output))
-    throw input_error(c.output + ": cannot be made a folder (" + (code ? code.message() : std::string("it is a file")) + "); give another --output");
+    throw input_error(c.output + ": cannot be made a folder (" + (code ? code.message() : std::string("it is a file")) +
+                      "); give another --output");
   if (c.resume) sweep(c.output);
 }
 
@@ -76,20 +84,20 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
     s.apply();
     settle_run(s, c);
     choose(job);
-  } catch (const input_error& e) {
-    throw input_error(s.reword(e.what()));
-  }
+  } catch (const input_error& e) { throw input_error(s.reword(e.what())); }
 
   const model_folder folder(c.model);
   std::optional<model_folder> reference;
   if (!c.reference_model.empty()) {
     reference.emplace(c.reference_model);
     if (reference->config().vocab_size != folder.config().vocab_size)
-      throw input_error(c.reference_model + ": its vocabulary has " + std::to_string(reference->config().vocab_size) + " tokens and the model's " +
-                        std::to_string(folder.config().vocab_size) + "; give a reference with the model's tokenizer");
+      throw input_error(c.reference_model + ": its vocabulary has " + std::to_string(reference->config().vocab_size) +
+                        " tokens and the model's " + std::to_string(folder.config().vocab_size) +
+                        "; give a reference with the model's tokenizer");
   }
   data_rules rules{c.max_length, c.max_prompt_length, c.drop_empty, c.completion_only_loss};
-  const index positions = std::min(folder.config().max_position_embeddings, reference ? reference->config().max_position_embeddings : folder.config().max_position_embeddings);
+  const index positions = std::min(folder.config().max_position_embeddings,
+                                   reference ? reference->config().max_position_embeddings : folder.config().max_position_embeddings);
   if (rules.max_length == 0 || rules.max_length > positions) {
     if (s.given("max_length")) std::fprintf(stderr, "tilt: max_length is %td, the model's positions\n", positions);
     rules.max_length = positions;
@@ -112,7 +120,9 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
     log = std::make_unique<run_log>(c.output, done, job.options.eval_steps > 0);
     const double examples = static_cast<double>(c.options.batch_size * c.options.gradient_accumulation_steps);
     if (done > 0) std::fprintf(stderr, "tilt: going on after step %td of %td, from %s\n", done, total, job.resume_from.c_str());
-    bar = std::make_unique<progress>(s.command(), total, progress_options{.first = done, .per_step = examples, .unit = shape_of(job.loss) == data_shape::pairs ? "pairs" : "examples"});
+    bar = std::make_unique<progress>(
+        s.command(), total,
+        progress_options{.first = done, .per_step = examples, .unit = shape_of(job.loss) == data_shape::pairs ? "pairs" : "examples"});
   };
   job.log = [&](const step_report& step) { log->write(step); };
   job.stepped = [&](const step_report& step) {
@@ -123,7 +133,8 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
   model->train(job);
   bar->finish();
   model->save(c.output);
-  std::fprintf(stderr, "tilt: the model is in %s, the log in %s; peak memory %s\n", c.output.c_str(), log->path().c_str(), memory_text().c_str());
+  std::fprintf(stderr, "tilt: the model is in %s, the log in %s; peak memory %s\n", c.output.c_str(), log->path().c_str(),
+               memory_text().c_str());
   return 0;
 }
 

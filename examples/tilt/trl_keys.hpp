@@ -9,10 +9,10 @@ namespace tilt::program {
 
 /// What a key of TRL's configurations, for which there is no setting, may say here.
 enum class trl_key {
-  unknown,   ///< not TRL's
-  listed,    ///< says how PyTorch is to run; it is listed and passed over
-  usual,     ///< would change the result, but has the value that changes nothing
-  refused,   ///< would change the result
+  unknown,  ///< not TRL's
+  listed,   ///< says how PyTorch is to run; it is listed and passed over
+  usual,    ///< would change the result, but has the value that changes nothing
+  refused,  ///< would change the result
 };
 
 /// Looks at a key of DPOConfig, KTOConfig, SFTConfig (TRL 1.16 and before) or TrainingArguments (transformers 5 and before).

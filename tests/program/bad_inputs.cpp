@@ -15,7 +15,8 @@ namespace {
 
 /// A folder with a model, pairs and a run over them that would work; each test spoils one thing.
 struct workplace {
-  explicit workplace(const char* name) : folder(scratch_folder(name)), model(folder / "model"), train(folder / "train.jsonl"), output(folder / "out") {
+  explicit workplace(const char* name)
+      : folder(scratch_folder(name)), model(folder / "model"), train(folder / "train.jsonl"), output(folder / "out") {
     write_tiny_model(model);
     write_text(train, tiny_pairs(6));
     arguments = {"dpo", "--model", model, "--train", train, "--output", output, "--max-steps", "2", "--batch-size", "2", "--threads", "1"};
@@ -144,9 +145,12 @@ TEST_CASE("weights: truncated, lying, missing, misshapen, not finite") {
   with(good.substr(0, good.size() - 100), {"model.safetensors"});
   with(std::string(8, '\xff') + good.substr(8), {"model.safetensors"});
   with(safetensors("{\"a\": ", ""), {"model.safetensors"});
-  with(safetensors(R"({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 1600]}})", std::string(16, '\0')), {"model.safetensors", "a"});
-  with(safetensors(R"({"a": {"dtype": "F32", "shape": [4, 4611686018427387904], "data_offsets": [0, 16]}})", std::string(16, '\0')), {"model.safetensors", "a"});
-  with(safetensors(R"({"a": {"dtype": "F99", "shape": [4], "data_offsets": [0, 16]}})", std::string(16, '\0')), {"model.safetensors", "F99"});
+  with(safetensors(R"({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 1600]}})", std::string(16, '\0')),
+       {"model.safetensors", "a"});
+  with(safetensors(R"({"a": {"dtype": "F32", "shape": [4, 4611686018427387904], "data_offsets": [0, 16]}})", std::string(16, '\0')),
+       {"model.safetensors", "a"});
+  with(safetensors(R"({"a": {"dtype": "F99", "shape": [4], "data_offsets": [0, 16]}})", std::string(16, '\0')),
+       {"model.safetensors", "F99"});
   tensor_map weights = tiny_weights();
   weights.erase("model.layers.0.mlp.up_proj.weight");
   with(safetensors(weights), {"model.layers.0.mlp.up_proj.weight", "missing"});
@@ -245,7 +249,7 @@ TEST_CASE("checkpoints that cannot be resumed") {
   const workplace place("bad_resume");
   refused(place, {"nowhere"}, {"--resume", place.folder / "nowhere"});
   CHECK(place.run({"--save-steps", "1"}).status == 0);
-  refuses(place.run({"--save-steps", "1"}), {"--resume"});                                        // it would mix two runs
+  refuses(place.run({"--save-steps", "1"}), {"--resume"});  // it would mix two runs
   refuses(place.run({"--resume", "--save-steps", "1", "--seed", "7"}), {"seed"});
   refuses(place.run({"--resume", "--save-steps", "1", "--loss-type", "ipo"}), {"loss"});
 }

@@ -78,7 +78,8 @@ TEST_CASE("score: another model as reference, without a tokenizer where ids are 
   fs::remove(place.model / "tokenizer.json");
   write_text(place.folder / "ids.jsonl", "{\"ids\": [256, 72, 105]}\n");
   const auto alone = json_lines(place.run({"score", "--model", place.folder / "other", "--data", place.folder / "ids.jsonl"}).out);
-  place.run({"score", "--model", place.model, "--reference-model", place.folder / "other", "--data", place.folder / "ids.jsonl", "--output", place.folder / "out.jsonl", "--dtype", "float32"});
+  place.run({"score", "--model", place.model, "--reference-model", place.folder / "other", "--data", place.folder / "ids.jsonl", "--output",
+             place.folder / "out.jsonl", "--dtype", "float32"});
   const auto lines = json_lines(contents(place.folder / "out.jsonl"));
   REQUIRE(lines.size() == 1);
   CHECK(lines[0]["reference_logp"] == alone[0]["logp"]);
@@ -88,7 +89,8 @@ TEST_CASE("score: another model as reference, without a tokenizer where ids are 
 TEST_CASE("backends agree") {
   const model_place place("backends");
   write_text(place.folder / "data.jsonl", tiny_pairs(3));
-  const std::vector<std::string> score{"score", "--model", place.model, "--data", place.folder / "data.jsonl", "--dtype", "float64", "--backend"};
+  const std::vector<std::string> score{"score",   "--model", place.model, "--data", place.folder / "data.jsonl",
+                                       "--dtype", "float64", "--backend"};
   const auto with = [&](const char* backend) {
     std::vector<std::string> all = score;
     all.push_back(backend);
@@ -98,7 +100,8 @@ TEST_CASE("backends agree") {
   const auto a = with("reference"), b = with("eigen");
   REQUIRE(a.size() == 3);
   for (std::size_t i = 0; i < a.size(); ++i)
-    for (const char* side : {"chosen", "rejected"}) CHECK(std::abs(a[i][side]["logp"].get<double>() - b[i][side]["logp"].get<double>()) < 1e-10);
+    for (const char* side : {"chosen", "rejected"})
+      CHECK(std::abs(a[i][side]["logp"].get<double>() - b[i][side]["logp"].get<double>()) < 1e-10);
 }
 
 TEST_CASE("generate: as many as asked for, the same for the same seed") {
@@ -117,7 +120,8 @@ TEST_CASE("generate: as many as asked for, the same for the same seed") {
   CHECK(json_lines(with({"--num-samples", "2"}))[1] == four[1]);  // a sample is its own number's
   CHECK(with({"--seed", "7"}) != with({"--seed", "8"}));
   CHECK(with({"--temperature", "0"}) == with({"--temperature", "0", "--seed", "8"}));
-  const auto from_lines = json_lines(place.run({"generate", "--model", place.model, "--max-new-tokens", "3", "--json"}, "Q:\n{\"prompt\": \"R:\"}\n").out);
+  const auto from_lines =
+      json_lines(place.run({"generate", "--model", place.model, "--max-new-tokens", "3", "--json"}, "Q:\n{\"prompt\": \"R:\"}\n").out);
   REQUIRE(from_lines.size() == 2);
   CHECK(from_lines[1]["prompt"] == "R:");
 }
@@ -125,12 +129,22 @@ TEST_CASE("generate: as many as asked for, the same for the same seed") {
 TEST_CASE("configuration: TRL's keys as they stand, the command line before the file") {
   const model_place place("config");
   write_text(place.folder / "train.jsonl", tiny_pairs(6));
-  write_text(place.folder / "trl.json", json{{"loss_type", {"ipo"}},      {"beta", 0.3},        {"per_device_train_batch_size", 2}, {"bf16", true},
-                                             {"train_sampling_strategy", "sequential"}, {"max_steps", 2},     {"logging_steps", 1.0},             {"save_strategy", "no"},
-                                             {"report_to", json::array()},              {"label_smoothing", 0}, {"f_divergence_type", "reverse_kl"}, {"max_length", nullptr},
+  write_text(place.folder / "trl.json", json{{"loss_type", {"ipo"}},
+                                             {"beta", 0.3},
+                                             {"per_device_train_batch_size", 2},
+                                             {"bf16", true},
+                                             {"train_sampling_strategy", "sequential"},
+                                             {"max_steps", 2},
+                                             {"logging_steps", 1.0},
+                                             {"save_strategy", "no"},
+                                             {"report_to", json::array()},
+                                             {"label_smoothing", 0},
+                                             {"f_divergence_type", "reverse_kl"},
+                                             {"max_length", nullptr},
                                              {"learning_rate", 1e-3}}
                                             .dump());
-  write_text(place.folder / "same.yaml", "loss_type: ipo\nbeta: 0.3\nbatch_size: 2\nshuffle: no\nmax_steps: 2\nlogging_steps: 1\nlearning_rate: 1e-3\n");
+  write_text(place.folder / "same.yaml",
+             "loss_type: ipo\nbeta: 0.3\nbatch_size: 2\nshuffle: no\nmax_steps: 2\nlogging_steps: 1\nlearning_rate: 1e-3\n");
   const auto run = [&](const char* output, std::vector<std::string> more) {
     std::vector<std::string> all{"dpo", "--model", place.model, "--train", place.folder / "train.jsonl", "--output", place.folder / output};
     all.insert(all.end(), more.begin(), more.end());
@@ -141,8 +155,12 @@ TEST_CASE("configuration: TRL's keys as they stand, the command line before the 
   const auto [by_trl, messages] = run("a", {"--config", place.folder / "trl.json"});
   CHECK(messages.find("keys without a meaning here: bf16, report_to") != std::string::npos);
   CHECK(run("b", {"--config", place.folder / "same.yaml"}).first == by_trl);
-  CHECK(run("c", {"--loss-type", "ipo", "--beta", "0.3", "--batch-size", "2", "--no-shuffle", "--max-steps", "2", "--logging-steps", "1", "--learning-rate", "1e-3"}).first == by_trl);
-  CHECK(run("d", {"--loss_type=ipo", "--beta=0.3", "--per_device_train_batch_size=2", "--no-shuffle", "--max-steps=2", "--logging-steps=1", "--learning-rate=1e-3"}).first == by_trl);
+  CHECK(run("c", {"--loss-type", "ipo", "--beta", "0.3", "--batch-size", "2", "--no-shuffle", "--max-steps", "2", "--logging-steps", "1",
+                  "--learning-rate", "1e-3"})
+            .first == by_trl);
+  CHECK(run("d", {"--loss_type=ipo", "--beta=0.3", "--per_device_train_batch_size=2", "--no-shuffle", "--max-steps=2", "--logging-steps=1",
+                  "--learning-rate=1e-3"})
+            .first == by_trl);
   const auto lines = json_lines(by_trl);
   REQUIRE(lines.size() == 2);
   CHECK(std::abs(lines[0]["loss"].get<double>() - 1 / (4 * 0.3 * 0.3)) < 1e-12);  // IPO's start
@@ -152,10 +170,31 @@ TEST_CASE("configuration: TRL's keys as they stand, the command line before the 
 
 TEST_CASE("a run's outputs: a model folder, a log, checkpoints that are model folders too") {
   const model_place place("outputs");
-  write_text(place.folder / "train.jsonl", tiny_pairs(6) + R"({"prompt": ")" + std::string(120, 'p') + R"(", "chosen": "a", "rejected": "b"})" + "\n");
+  write_text(place.folder / "train.jsonl",
+             tiny_pairs(6) + R"({"prompt": ")" + std::string(120, 'p') + R"(", "chosen": "a", "rejected": "b"})" + "\n");
   write_text(place.folder / "eval.jsonl", tiny_pairs(2, 30));
-  const outcome result = place.run({"dpo", "--model", place.model, "--train", place.folder / "train.jsonl", "--eval", place.folder / "eval.jsonl", "--output", place.folder / "out",
-                                    "--max-steps", "4", "--batch-size", "2", "--logging-steps", "2", "--save-steps", "2", "--learning-rate", "1e-2", "--keep-best", "--eval-steps", "2"});
+  const outcome result = place.run({"dpo",
+                                    "--model",
+                                    place.model,
+                                    "--train",
+                                    place.folder / "train.jsonl",
+                                    "--eval",
+                                    place.folder / "eval.jsonl",
+                                    "--output",
+                                    place.folder / "out",
+                                    "--max-steps",
+                                    "4",
+                                    "--batch-size",
+                                    "2",
+                                    "--logging-steps",
+                                    "2",
+                                    "--save-steps",
+                                    "2",
+                                    "--learning-rate",
+                                    "1e-2",
+                                    "--keep-best",
+                                    "--eval-steps",
+                                    "2"});
   CHECK(result.err.find("6 of 7 examples; left out, as the prompt fills max_length: 1 (line 7)") != std::string::npos);
   for (const char* folder : {"out", "out/checkpoint-2", "out/checkpoint-4", "out/checkpoint-best"})
     for (const char* file : {"config.json", "tokenizer.json", "model.safetensors"}) {
@@ -168,8 +207,9 @@ TEST_CASE("a run's outputs: a model folder, a log, checkpoints that are model fo
   CHECK(log[0]["eval_rewards/margins"] == 0);
   CHECK(log[0]["step"] == 0);
   CHECK(log[1]["step"] == 2);
-  for (const char* key : {"loss", "grad_norm", "learning_rate", "epoch", "num_tokens", "entropy", "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins",
-                          "logps/chosen", "logps/rejected", "logits/chosen", "logits/rejected", "mean_token_accuracy", "kl", "chosen_falling"}) {
+  for (const char* key : {"loss", "grad_norm", "learning_rate", "epoch", "num_tokens", "entropy", "rewards/chosen", "rewards/rejected",
+                          "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected", "logits/chosen", "logits/rejected",
+                          "mean_token_accuracy", "kl", "chosen_falling"}) {
     INFO(key);
     CHECK(log[1].contains(key));
   }

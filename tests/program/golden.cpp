@@ -41,7 +41,8 @@ double floor_of(const std::string& key, const json& line, double beta) {
 }
 
 /// Holds every number of TRL's line against ours.
-void compare_line(const json& theirs, const json& ours, const std::string& where, double beta, bool only_losses, worst_error& worst, worst_error& counted) {
+void compare_line(const json& theirs, const json& ours, const std::string& where, double beta, bool only_losses, worst_error& worst,
+                  worst_error& counted) {
   for (const auto& [key, value] : theirs.items()) {
     if (!value.is_number() || key.find("preparation_time") != std::string::npos) continue;
     if (only_losses && key != "loss" && key != "eval_loss") continue;
@@ -51,8 +52,10 @@ void compare_line(const json& theirs, const json& ours, const std::string& where
     }
     const double a = value.get<double>(), b = ours[key].get<double>();
     const double error = std::abs(a - b) / std::max(std::abs(a), floor_of(key, theirs, beta));
-    if (counts(key)) counted.meet(std::abs(a - b), where + " " + key);
-    else worst.meet(error, where + " " + key + ": " + std::to_string(a) + " and " + std::to_string(b));
+    if (counts(key))
+      counted.meet(std::abs(a - b), where + " " + key);
+    else
+      worst.meet(error, where + " " + key + ": " + std::to_string(a) + " and " + std::to_string(b));
   }
 }
 
@@ -87,12 +90,15 @@ std::string method_of(const json& first_example) {
 bool has_all_of(const json& options) {
   static const std::set<std::string> losses{"sigmoid", "hinge", "ipo", "kto", "nll", "chunked_nll"};
   const json type = options.value("loss_type", json("sigmoid"));
-  if (type.is_array() ? type.size() != 1 || !losses.contains(type[0].get<std::string>()) : !losses.contains(type.get<std::string>())) return false;
+  if (type.is_array() ? type.size() != 1 || !losses.contains(type[0].get<std::string>()) : !losses.contains(type.get<std::string>()))
+    return false;
   for (const char* key : {"ld_alpha", "use_weighting", "f_divergence_type", "loss_weights"})
     if (options.contains(key)) return false;
   return true;
 }
-bool smooths(const json& options) { return options.value("label_smoothing", 0.0) != 0 && options.value("loss_type", json()) == json::array({"sigmoid"}); }
+bool smooths(const json& options) {
+  return options.value("label_smoothing", 0.0) != 0 && options.value("loss_type", json()) == json::array({"sigmoid"});
+}
 
 /// One run in one number type. Gives whether it was compared.
 bool compare_run(const fs::path& folder, const std::string& dtype) {
@@ -102,8 +108,20 @@ bool compare_run(const fs::path& folder, const std::string& dtype) {
   const fs::path model = data_folder() / "stories260K", scratch = scratch_folder(("golden_" + name + "_" + dtype).c_str());
   write_text(scratch / "options.json", options.dump());
   const std::string method = method_of(json_lines(contents(folder / "train.jsonl"))[0]);
-  std::vector<std::string> arguments{method, "--model", model, "--train", folder / "train.jsonl", "--eval", folder / "eval.jsonl", "--config", scratch / "options.json",
-                                     "--output", scratch / "out", "--dtype", dtype, "--no-shuffle"};
+  std::vector<std::string> arguments{method,
+                                     "--model",
+                                     model,
+                                     "--train",
+                                     folder / "train.jsonl",
+                                     "--eval",
+                                     folder / "eval.jsonl",
+                                     "--config",
+                                     scratch / "options.json",
+                                     "--output",
+                                     scratch / "out",
+                                     "--dtype",
+                                     dtype,
+                                     "--no-shuffle"};
   if (!options.contains("logging_steps")) arguments.insert(arguments.end(), {"--logging-steps", "1"});
   if (!options.contains("per_device_eval_batch_size")) arguments.insert(arguments.end(), {"--eval-batch-size", "4"});
   const outcome result = tilt_program(scratch, arguments);
@@ -119,14 +137,18 @@ bool compare_run(const fs::path& folder, const std::string& dtype) {
   const double beta = options.value("beta", 0.1);
   worst_error worst, counted, parameters;
   std::vector<json> log, evaluations;
-  for (const json& line : json_lines(contents(scratch / "out" / "metrics.jsonl"))) (line.contains("loss") ? log : evaluations).push_back(line);
+  for (const json& line : json_lines(contents(scratch / "out" / "metrics.jsonl")))
+    (line.contains("loss") ? log : evaluations).push_back(line);
   REQUIRE(log.size() == run["log"].size());
-  for (std::size_t i = 0; i < log.size(); ++i) compare_line(run["log"][i], log[i], "step " + std::to_string(log[i]["step"].get<int>()), beta, loosely, worst, counted);
+  for (std::size_t i = 0; i < log.size(); ++i)
+    compare_line(run["log"][i], log[i], "step " + std::to_string(log[i]["step"].get<int>()), beta, loosely, worst, counted);
   REQUIRE(evaluations.size() >= 2);
   compare_line(run["eval_before"], evaluations.front(), "before", beta, loosely, worst, counted);
   compare_line(run["eval_after"], evaluations.back(), "after", beta, loosely, worst, counted);
-  if (!loosely) compare_parameters(run["parameters"], model / "model.safetensors", scratch / "out" / "model.safetensors", "after", parameters);
-  std::printf("%-36s %s  worst %.1e (%s); parameters %.1e (%s)\n", name.c_str(), dtype.c_str(), worst.error, worst.where.c_str(), parameters.error, parameters.where.c_str());
+  if (!loosely)
+    compare_parameters(run["parameters"], model / "model.safetensors", scratch / "out" / "model.safetensors", "after", parameters);
+  std::printf("%-36s %s  worst %.1e (%s); parameters %.1e (%s)\n", name.c_str(), dtype.c_str(), worst.error, worst.where.c_str(),
+              parameters.error, parameters.where.c_str());
   INFO("worst at " << worst.where);
   CHECK(worst.error <= (loosely ? 1e-2 : 1e-4));
   INFO("worst count at " << counted.where);

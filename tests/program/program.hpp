@@ -32,23 +32,25 @@ inline void write_text(const std::filesystem::path& path, const std::string& tex
 }
 
 struct run_options {
-  std::filesystem::path folder = {};    ///< where it runs; empty: here
+  std::filesystem::path folder = {};  ///< where it runs; empty: here
   std::filesystem::path input = "/dev/null";
-  std::filesystem::path output = {};    ///< where standard output goes; empty: it is returned
-  std::uint64_t largest_file = 0;       ///< bytes that a file may have (RLIMIT_FSIZE), 0: any
-  double kill_after = 0;                ///< seconds until SIGKILL, 0: never
+  std::filesystem::path output = {};  ///< where standard output goes; empty: it is returned
+  std::uint64_t largest_file = 0;     ///< bytes that a file may have (RLIMIT_FSIZE), 0: any
+  double kill_after = 0;              ///< seconds until SIGKILL, 0: never
 };
 
 struct outcome {
-  int status = -1;       ///< exit status, -1 if it was killed
+  int status = -1;  ///< exit status, -1 if it was killed
   std::string out, err;
   double seconds = 0;
 };
 
 /// Runs `tilt` with arguments and waits for it. `scratch` takes its streams.
-inline outcome tilt_program(const std::filesystem::path& scratch, const std::vector<std::string>& arguments, const run_options& options = {}) {
+inline outcome tilt_program(const std::filesystem::path& scratch, const std::vector<std::string>& arguments,
+                            const run_options& options = {}) {
   const std::string out = (scratch / "stdout").string(), err = (scratch / "stderr").string();
-  const std::string target = options.output.empty() ? out : options.output.string(), input = options.input.string(), folder = options.folder.string();
+  const std::string target = options.output.empty() ? out : options.output.string(), input = options.input.string(),
+                    folder = options.folder.string();
   std::vector<char*> argv{const_cast<char*>("tilt")};
   for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
   argv.push_back(nullptr);
@@ -59,7 +61,8 @@ inline outcome tilt_program(const std::filesystem::path& scratch, const std::vec
   if (child == 0) {
     const int in_file = ::open(input.c_str(), O_RDONLY), out_file = ::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
     const int err_file = ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    if (in_file < 0 || out_file < 0 || err_file < 0 || ::dup2(in_file, 0) < 0 || ::dup2(out_file, 1) < 0 || ::dup2(err_file, 2) < 0) ::_exit(126);
+    if (in_file < 0 || out_file < 0 || err_file < 0 || ::dup2(in_file, 0) < 0 || ::dup2(out_file, 1) < 0 || ::dup2(err_file, 2) < 0)
+      ::_exit(126);
     if (!folder.empty() && ::chdir(folder.c_str()) != 0) ::_exit(126);
     if (options.largest_file > 0) {
       const rlimit limit{options.largest_file, options.largest_file};

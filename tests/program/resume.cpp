@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stopping and going on: a run that was interrupted, in whatever way, ends in the bits of one that was not.
+#include <cstdlib>
 #include <random>
 
 #include "program.hpp"
@@ -17,9 +18,11 @@ struct resumable {
     write_tiny_model(folder / "model");
     write_text(folder / "train.jsonl", tiny_pairs(11));
     write_text(folder / "eval.jsonl", tiny_pairs(3, 20));
-    for (const std::string& a : {std::string("--model"), (folder / "model").string(), std::string("--train"), (folder / "train.jsonl").string(), std::string("--eval"),
-                                 (folder / "eval.jsonl").string(), std::string("--batch-size"), std::string("2"), std::string("--learning-rate"), std::string("1e-2"),
-                                 std::string("--max-steps"), std::string("9"), std::string("--logging-steps"), std::string("2"), std::string("--eval-steps"), std::string("4")})
+    for (const std::string& a :
+         {std::string("--model"), (folder / "model").string(), std::string("--train"), (folder / "train.jsonl").string(),
+          std::string("--eval"), (folder / "eval.jsonl").string(), std::string("--batch-size"), std::string("2"),
+          std::string("--learning-rate"), std::string("1e-2"), std::string("--max-steps"), std::string("9"), std::string("--logging-steps"),
+          std::string("2"), std::string("--eval-steps"), std::string("4")})
       arguments.push_back(a);
   }
   outcome run(const std::string& output, std::vector<std::string> more = {}, double kill_after = 0) const {
@@ -87,8 +90,10 @@ TEST_CASE("killed at random moments, a run loses nothing") {
   works(whole);
   std::mt19937 random(7);
   std::uniform_real_distribution<double> moment(0.002, std::max(0.01, whole.seconds));
+  const char* asked = std::getenv("TILT_KILLS");
+  const int kills = asked != nullptr ? std::atoi(asked) : 12;
   int killed = 0;
-  for (int i = 0; i < 12; ++i) {
+  for (int i = 0; i < kills; ++i) {
     fs::remove_all(runs.folder / "killed");
     int tries = 0;
     while (runs.run("killed", {"--resume"}, moment(random)).status != 0 && tries++ < 3) ++killed;
@@ -99,5 +104,6 @@ TEST_CASE("killed at random moments, a run loses nothing") {
       CHECK(file.path().string().find(".tmp") == std::string::npos);
     }
   }
-  CHECK(killed > 3);
+  INFO("killed " << killed << " times");
+  CHECK(killed > kills / 4);
 }

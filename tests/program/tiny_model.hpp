@@ -22,10 +22,21 @@ struct tensor_text {
 using tensor_map = std::map<std::string, tensor_text>;
 
 inline nlohmann::json tiny_config() {
-  return {{"model_type", "llama"},      {"vocab_size", 258},         {"hidden_size", 16},         {"intermediate_size", 24},
-          {"num_hidden_layers", 1},     {"num_attention_heads", 2},  {"num_key_value_heads", 1},  {"max_position_embeddings", 96},
-          {"rms_norm_eps", 1e-5},       {"rope_theta", 10000.0},     {"tie_word_embeddings", true}, {"bos_token_id", 256},
-          {"eos_token_id", 257},        {"hidden_act", "silu"},      {"architectures", {"LlamaForCausalLM"}}};
+  return {{"model_type", "llama"},
+          {"vocab_size", 258},
+          {"hidden_size", 16},
+          {"intermediate_size", 24},
+          {"num_hidden_layers", 1},
+          {"num_attention_heads", 2},
+          {"num_key_value_heads", 1},
+          {"max_position_embeddings", 96},
+          {"rms_norm_eps", 1e-5},
+          {"rope_theta", 10000.0},
+          {"tie_word_embeddings", true},
+          {"bos_token_id", 256},
+          {"eos_token_id", 257},
+          {"hidden_act", "silu"},
+          {"architectures", {"LlamaForCausalLM"}}};
 }
 
 /// Weights of the tiny model; `seed` gives others.
@@ -94,8 +105,8 @@ inline nlohmann::json tiny_tokenizer() {
   vocabulary["<s>"] = 256;
   vocabulary["</s>"] = 257;
   const auto special = [](int id, const char* text) {
-    return nlohmann::json{{"id", id},          {"content", text},     {"single_word", false}, {"lstrip", false},
-                          {"rstrip", false},   {"normalized", false}, {"special", true}};
+    return nlohmann::json{{"id", id},        {"content", text},     {"single_word", false}, {"lstrip", false},
+                          {"rstrip", false}, {"normalized", false}, {"special", true}};
   };
   const nlohmann::json byte_level{{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
   const auto piece = [](const char* kind, const char* id) { return nlohmann::json{{kind, {{"id", id}, {"type_id", 0}}}}; };
@@ -112,8 +123,15 @@ inline nlohmann::json tiny_tokenizer() {
             {"special_tokens", {{"<s>", {{"id", "<s>"}, {"ids", {256}}, {"tokens", {"<s>"}}}}}}}},
           {"decoder", byte_level},
           {"model",
-           {{"type", "BPE"}, {"dropout", nullptr}, {"unk_token", nullptr}, {"continuing_subword_prefix", nullptr}, {"end_of_word_suffix", nullptr},
-            {"fuse_unk", false}, {"byte_fallback", false}, {"vocab", vocabulary}, {"merges", nlohmann::json::array()}}}};
+           {{"type", "BPE"},
+            {"dropout", nullptr},
+            {"unk_token", nullptr},
+            {"continuing_subword_prefix", nullptr},
+            {"end_of_word_suffix", nullptr},
+            {"fuse_unk", false},
+            {"byte_fallback", false},
+            {"vocab", vocabulary},
+            {"merges", nlohmann::json::array()}}}};
 }
 
 /// Writes the whole folder.
@@ -121,7 +139,8 @@ inline void write_tiny_model(const std::filesystem::path& folder, std::uint32_t 
   std::filesystem::create_directories(folder);
   write_text(folder / "config.json", tiny_config().dump(1));
   write_text(folder / "tokenizer.json", tiny_tokenizer().dump());
-  write_text(folder / "tokenizer_config.json", nlohmann::json{{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"tokenizer_class", "PreTrainedTokenizerFast"}}.dump());
+  write_text(folder / "tokenizer_config.json",
+             nlohmann::json{{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"tokenizer_class", "PreTrainedTokenizerFast"}}.dump());
   write_text(folder / "model.safetensors", safetensors(tiny_weights(seed)));
 }
 
