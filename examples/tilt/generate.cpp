@@ -32,7 +32,7 @@ struct generate_command {
   explicit generate_command(CLI::App& app) : options(app) {
     options.group("Files");
     options.add("model", model, "Hugging Face model folder", "FOLDER").also("model_name_or_path");
-    options.add("prompt", prompt, "the prompt", "TEXT");
+    options.add("prompt", prompt, "the prompt; \"\": the begin token alone", "TEXT", true);
     options.add("data", data, "prompts: JSONL with \"prompt\" (a text or messages), or lines of text [standard input]", "FILE");
     options.add("output", output, "file for the texts [standard output]", "FILE");
     options.allow_config();

@@ -124,9 +124,9 @@ setting& settings::add(const char* name, std::uint64_t& target, const std::strin
   return insert(name, read, help, "N", std::to_string(target));
 }
 
-setting& settings::add(const char* name, std::string& target, const std::string& help, const char* kind) {
-  const auto read = [&target](const std::string& text) {
-    if (text.empty()) throw input_error("is empty; give a value or leave it away");
+setting& settings::add(const char* name, std::string& target, const std::string& help, const char* kind, bool may_be_empty) {
+  const auto read = [&target, may_be_empty](const std::string& text) {
+    if (text.empty() && !may_be_empty) throw input_error("is empty; give a value or leave it away");
     target = text;
   };
   return insert(name, read, help, kind, target);

@@ -49,7 +49,7 @@ class settings {
   setting& add(const char* name, double& target, const std::string& help);
   setting& add(const char* name, index& target, const std::string& help);
   setting& add(const char* name, std::uint64_t& target, const std::string& help);
-  setting& add(const char* name, std::string& target, const std::string& help, const char* kind = "TEXT");
+  setting& add(const char* name, std::string& target, const std::string& help, const char* kind = "TEXT", bool may_be_empty = false);
   setting& add(const char* name, bool& target, const std::string& help);  ///< --name and --no-name
   /// One of the names; `take` is called with it.
   setting& choice(const char* name, std::vector<std::string> names, const std::string& usual, std::function<void(const std::string&)> take,
