@@ -26,7 +26,7 @@ template <class Losses> class loss_settings {
     type_ = &s.choice(
         "loss_type", names, chosen_, [this](const std::string& name) { chosen_ = name; }, help);
     type_->is_list = true;
-    for_each([this](const auto& loss) { add(loss); });
+    for_each([this](const auto& loss) { this->add(loss); });
   }
 
   setting& type() { return *type_; }

@@ -147,12 +147,15 @@ inline void write_tiny_model(const std::filesystem::path& folder, std::uint32_t 
 /// Pairs that differ from line to line.
 inline std::string tiny_pairs(int count, int first = 0) {
   std::string text;
-  for (int i = first; i < first + count; ++i)
-    text += nlohmann::json{{"prompt", "Q" + std::to_string(i) + ":"},
-                           {"chosen", " yes " + std::string(static_cast<std::size_t>(i % 5), 'a')},
-                           {"rejected", " no " + std::string(static_cast<std::size_t>(i % 3), 'z')}}
-                .dump() +
-            "\n";
+  for (int i = first; i < first + count; ++i) {
+    std::string prompt = std::to_string(i), chosen = " yes ", rejected = " no ";  // appended to: g++ 12 warns wrongly of operator+
+    prompt.insert(prompt.begin(), 'Q');
+    prompt.push_back(':');
+    chosen.append(static_cast<std::size_t>(i % 5), 'a');
+    rejected.append(static_cast<std::size_t>(i % 3), 'z');
+    text += nlohmann::json{{"prompt", prompt}, {"chosen", chosen}, {"rejected", rejected}}.dump();
+    text += '\n';
+  }
   return text;
 }
 
