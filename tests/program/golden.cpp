@@ -29,15 +29,16 @@ struct worst_error {
 /// Numbers that a difference in the last place of a float can move by a whole token or pair; they are held to fewer digits.
 bool counts(const std::string& key) { return key.find("accurac") != std::string::npos; }
 
-/// What an error is measured against where the value is small. Rewards, and what else crosses zero: 1e-2 at least, and the step of a
-/// float at the log-probability that TRL makes them of, for it sums these in float: beta·2^-23·|log π|, of which a tolerance of 1e-4 lets
-/// two pass.
+/// What an error is measured against where the value is small. Rewards, KTO's kl, and what else crosses zero: 1e-2 at least, and the
+/// step of a float at the log-probabilities whose difference TRL makes them of, for it sums these in float: 2^-23·|log π|, times beta in
+/// a reward, of which a tolerance of 1e-4 lets two pass.
 double floor_of(const std::string& key, const json& line, double beta) {
-  const auto at = key.find("rewards/");
-  if (at == std::string::npos) return key.find("kl") != std::string::npos || key.find("logits/") != std::string::npos ? 1e-2 : 1e-12;
+  const bool kl = key == "kl" || key == "eval_kl";
+  const auto at = kl ? key.size() - 2 : key.find("rewards/");
+  if (at == std::string::npos) return key.find("logits/") != std::string::npos ? 1e-2 : 1e-12;
   double logp = 0;
   for (const char* side : {"logps/chosen", "logps/rejected"}) logp = std::max(logp, std::abs(line.value(key.substr(0, at) + side, 0.0)));
-  return std::max(1e-2, 2e4 * beta * logp * std::ldexp(1.0, -23));
+  return std::max(1e-2, 2e4 * (kl ? 1 : beta) * logp * std::ldexp(1.0, -23));
 }
 
 /// Holds every number of TRL's line against ours.
