@@ -10,6 +10,8 @@ long allocations = 0;
 
 using tilt::test::allocations;
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which replace these functions themselves
+
 void* operator new(std::size_t bytes) {
   ++allocations;
   if (void* const p = std::malloc(bytes > 0 ? bytes : 1)) return p;
@@ -25,3 +27,4 @@ void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+#endif
