@@ -32,6 +32,7 @@
 #include <tilt/tensor/threads.hpp>
 #include <tilt/tensor/tree_layout.hpp>
 #include <tilt/tensor/view.hpp>
+#include <tilt/tensor/worker_pool.hpp>
 
 #include <tilt/loss/concepts.hpp>
 #include <tilt/loss/differentiate.hpp>

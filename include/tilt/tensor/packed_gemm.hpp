@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <tilt/scalar/packet.hpp>
-#include <tilt/tensor/threads.hpp>
+#include <tilt/tensor/worker_pool.hpp>
 #include <tilt/tensor/view.hpp>
 #include <utility>
 
@@ -39,8 +39,9 @@ template <packet P> class packed_gemm {
       block(a, b, c, accumulate, scratch);
   }
 
-  /// The same, cut into tiles of C. `scratch` holds `workspace` elements for each thread of the pool.
-  static void multiply(threads& pool, matrix_view<const scalar> a, matrix_view<const scalar> b, matrix_view<scalar> c, bool accumulate,
+  /// The same, cut into tiles of C. `scratch` holds `workspace` elements for each worker of the pool.
+  template <worker_pool Pool>
+  static void multiply(Pool& pool, matrix_view<const scalar> a, matrix_view<const scalar> b, matrix_view<scalar> c, bool accumulate,
                        scalar* scratch) {
     if (c.stride[1] != 1 && c.stride[0] == 1) {
       a = std::exchange(b, transposed(a));

@@ -36,9 +36,9 @@ template <class U> class aligned_buffer {
   index size_;
 };
 
-/// What the CPU backends share: the four primitives on a packet type P and a pool of threads. Results do not depend on the number of
-/// threads: whoever does a piece of work, it is the same piece, done in the same order. One thread at a time may use a backend.
-template <packet P> class packet_backend {
+/// What the CPU backends share: the four primitives on a packet type P and a pool of workers. Results do not depend on the number of
+/// workers: whoever does a piece of work, it is the same piece, done in the same order. One thread at a time may use a backend.
+template <packet P, worker_pool Pool = threads> class packet_backend {
  public:
   using scalar = typename P::scalar;
   static constexpr bool row_exact = true;
@@ -73,7 +73,7 @@ template <packet P> class packet_backend {
   }
 
  protected:
-  threads& pool() { return pool_; }
+  Pool& pool() { return pool_; }
 
  private:
   static constexpr index map_chunk = 16384;
@@ -81,7 +81,7 @@ template <packet P> class packet_backend {
 
   scalar* gemm_scratch_of(int thread) { return gemm_scratch_.data() + thread * packed_gemm<P>::workspace; }
 
-  threads pool_;
+  Pool pool_;
   aligned_buffer<scalar> gemm_scratch_;
 };
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <tilt/scalar/config.hpp>
+#include <tilt/tensor/worker_pool.hpp>
 #include <utility>
 #include <vector>
 
@@ -143,5 +143,7 @@ class threads {
   std::mutex failure_mutex_;
   std::atomic<bool> stopping_{false};
 };
+
+static_assert(worker_pool<threads>);
 
 }  // namespace tilt
