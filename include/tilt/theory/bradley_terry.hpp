@@ -20,8 +20,9 @@ inline std::vector<double> win_rates(std::span<const double> reference_logps, st
   std::vector<std::size_t> order(rewards.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return rewards[a] < rewards[b]; });
-  const double largest = *std::max_element(reference_logps.begin(), reference_logps.end());  // texts' log-probabilities may lie far below exp's reach
-  std::vector<double> values, masses;  // distinct rewards and their probabilities, up to a factor
+  const double largest =
+      *std::max_element(reference_logps.begin(), reference_logps.end());  // texts' log-probabilities may lie far below exp's reach
+  std::vector<double> values, masses;                                     // distinct rewards and their probabilities, up to a factor
   std::vector<std::size_t> group(rewards.size());
   for (const std::size_t i : order) {
     if (values.empty() || values.back() != rewards[i]) {
