@@ -85,7 +85,9 @@ TEST_CASE("responses are cut at max_length, end and all, and prompts that leave 
   const auto all = pairs({pair("cd", "eeee", "e", 1), pair("cdcd", "e", "d", 2), pair("cdc", "e", "d", 3)}, {.max_length = 5});
   REQUIRE(all.trees.size() == 2);
   CHECK(all.trees[0].responses[0].tokens == ids{4, 4});
+  CHECK(all.trees[0].responses[0].uncut == ids{4, 4, 4, 4, 8});  // kept for mismatched pairs, whose prompts may leave more room
   CHECK(all.trees[0].responses[1].tokens == ids{4, 8});
+  CHECK(all.trees[0].responses[1].uncut.empty());
   CHECK(all.trees[1].responses[0].tokens == ids{4});  // the end is cut off
   CHECK(all.trees[1].responses[1].tokens == ids{3});
   CHECK(all.report.truncated_responses == 3);

@@ -8,6 +8,7 @@
 namespace {
 
 void check(const nlohmann::json& rows, const std::filesystem::path& folder) {
+  REQUIRE_FALSE(rows.empty());
   const tilt::tokenizer tokenizer(folder / "tokenizer.json");
   for (const auto& row : rows) {
     const std::string text = row["text"];
@@ -31,13 +32,12 @@ std::filesystem::path folder_of(const std::string& name) {
 TEST_CASE("golden tokenizers: SentencePiece-style byte-pair encoding") {
   TILT_SKIP_WITHOUT(tilt::test::golden_folder() / "tokenizers.json");
   TILT_SKIP_WITHOUT(folder_of("stories260K"));
-  check(tilt::read_json(tilt::test::golden_folder() / "tokenizers.json")["stories260K"], folder_of("stories260K"));
+  check(tilt::read_json(tilt::test::golden_folder() / "tokenizers.json").at("stories260K"), folder_of("stories260K"));
 }
 
 TEST_CASE("golden tokenizers: byte-level byte-pair encoding") {
   TILT_SKIP_WITHOUT(tilt::test::golden_folder() / "tokenizers.json");
   TILT_SKIP_WITHOUT(folder_of("SmolLM2-135M-Instruct"));
   const nlohmann::json all = tilt::read_json(tilt::test::golden_folder() / "tokenizers.json");
-  for (const auto& [name, rows] : all.items())
-    if (name.find("mol") != std::string::npos) check(rows, folder_of("SmolLM2-135M-Instruct"));
+  check(all.at("SmolLM2-135M-Instruct"), folder_of("SmolLM2-135M-Instruct"));
 }

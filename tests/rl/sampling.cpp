@@ -60,6 +60,10 @@ TEST_CASE("sampling: top_p keeps the fewest that reach it") {
   CHECK(all_close(distribution(logs(p), {.top_p = 0.74}), std::vector<double>{0, 2.0 / 3, 1.0 / 3, 0}, tight));
   CHECK(all_close(distribution(logs(p), {.top_p = 0.8}), std::vector<double>{0.125 / 0.875, 0.5 / 0.875, 0.25 / 0.875, 0}, tight));
   CHECK(all_close(distribution(logs(p), {.top_p = 0.99}), p, tight));
+  // Masses that reach it exactly are enough; of equals the first stay.
+  CHECK(distribution({0, 0, 0, 0}, {.top_p = 0.75}) == std::vector<double>{1.0 / 3, 1.0 / 3, 1.0 / 3, 0});
+  CHECK(distribution({0, 0, 0, 0}, {.top_p = 0.5}) == std::vector<double>{0.5, 0.5, 0, 0});
+  CHECK(distribution({0, 0, 0, 0}, {.top_p = 0.25}) == std::vector<double>{1, 0, 0, 0});
 }
 
 TEST_CASE("sampling: temperature comes before top_k, and top_k before top_p") {

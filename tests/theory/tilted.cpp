@@ -79,6 +79,9 @@ TEST_CASE("win_rates: by hand, and their mean is one half") {
   CHECK(all_close(rates, std::vector<double>{0.7 * 0.5 + 0.3 * s, 0.7 * (1 - s) + 0.3 * 0.5, 0.7 * 0.5 + 0.3 * s}, tight));
   const random_world world(3);
   CHECK(close(expectation(world.logps, win_rates(world.logps, world.rewards)), 0.5, 1e-13));
+  std::vector<double> shifted(logps);
+  for (double& l : shifted) l -= 2000;  // as of long texts
+  CHECK(all_close(win_rates(shifted, rewards), rates, 1e-12));
 }
 
 TEST_CASE("win_rates: IPO's population loss is least at the distribution tilted by them") {

@@ -60,8 +60,8 @@ template <class B> class transformer {
   }
   std::vector<scalar> get(const parameter& p) const { return get(p, weights()); }
 
-  /// Matrices from N(0, initializer_range²), norms 1, biases 0, as transformers initialises. Element i of tensor t is draw i of
-  /// stream t, so the values depend on the seed alone.
+  /// Matrices from N(0, initializer_range²), norms 1, biases 0, as transformers initialises (which makes GPT-2's projections into the
+  /// residual stream smaller; here they are as the others). Element i of tensor t is draw i of stream t: the values depend on the seed alone.
   void initialize(std::uint64_t seed) {
     std::uint64_t stream = 0;
     for (const parameter& p : parameters()) {
