@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <memory>
+#include <set>
 #include <tilt/backend/eigen.hpp>
 #include <tilt/rl/generate.hpp>
 #include <tilt/tensor/reference.hpp>
@@ -77,7 +79,7 @@ TEST_CASE("generate: frequencies of texts follow the model's exact probabilities
 
 template <class B> void check_independent_of_batch(const transformer<B>& model) {
   const std::vector<std::vector<token>> prompts = {test::random_tokens(9, 1), test::random_tokens(1, 2), test::random_tokens(40, 3)};
-  generation_options options{.max_new_tokens = 20, .sampling = {.temperature = 1.2, .top_k = 40, .top_p = 0.95}, .seed = 9, .eos_token_id = 5};
+  generation_options options{.max_new_tokens = 20, .sampling = {.temperature = 1.2, .top_k = 40, .top_p = 0.95}, .seed = 9, .end_tokens = {5}};
   const auto together = generate(model, std::span(prompts), 4, options);
   bool ended = false, cut = false;
   for (const auto& of_prompt : together)
@@ -148,7 +150,7 @@ TEST_CASE("generate: greedy takes the most probable token, each time") {
   for (const double top : scorer.top1()) CHECK(top == 1);
 }
 
-TEST_CASE("generate: the end token, and the model's room") {
+TEST_CASE("generate: the end tokens, and the model's room") {
   reference_backend<double> backend;
   model_config config = test::small_config(architecture::llama);
   config.max_position_embeddings = 10;
@@ -156,18 +158,18 @@ TEST_CASE("generate: the end token, and the model's room") {
   transformer<reference_backend<double>> model(backend, config);
   test::randomize(model, 6);
   const std::vector<std::vector<token>> prompts = {test::random_tokens(7, 7)};
-  for (const token eos : {-1, 3}) {  // the model's, and another
-    const auto samples = generate(model, std::span(prompts), 400, {.max_new_tokens = 4, .eos_token_id = eos});
-    bool ended = false;
+  for (const std::vector<token>& given : {std::vector<token>{}, {3}, {3, 5, 7}}) {  // the model's, another, several
+    const auto samples = generate(model, std::span(prompts), 400, {.max_new_tokens = 4, .end_tokens = given});
+    const std::vector<token> ends = given.empty() ? std::vector<token>{0} : given;
+    std::set<token> met;
     for (const auto& sample : samples[0]) {
-      const token end = eos < 0 ? 0 : eos;
-      const auto first = std::find(sample.tokens.begin(), sample.tokens.end(), end);
+      const auto first = std::find_first_of(sample.tokens.begin(), sample.tokens.end(), ends.begin(), ends.end());
       CHECK(sample.ended == (first != sample.tokens.end()));
       CHECK((sample.ended ? first + 1 == sample.tokens.end() : sample.tokens.size() == 4));
       CHECK(sample.logps.size() == sample.tokens.size());
-      ended = ended || sample.ended;
+      if (sample.ended) met.insert(sample.tokens.back());
     }
-    CHECK(ended);
+    CHECK(met == std::set<token>(ends.begin(), ends.end()));
   }
   CHECK(generate(model, std::span(prompts), 2, {.max_new_tokens = 1})[0][1].tokens.size() == 1);
   CHECK_THROWS_AS(generate(model, std::span(prompts), 1, {.max_new_tokens = 5}), input_error);

@@ -2,6 +2,7 @@
 #pragma once
 #include <cerrno>
 #include <cstddef>
+#include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
@@ -122,6 +123,35 @@ class atomic_file {
   std::filesystem::path path_, temporary_;
   int descriptor_ = -1;
 };
+
+/// Puts the folder `fresh` in the place of `place`, which may be there: the two change names in one operation where the file system can,
+/// so that whoever looks, after a crash too, finds the old folder or the new one under that name. What was replaced is removed. Throws
+/// std::filesystem::filesystem_error.
+inline void replace_folder(const std::filesystem::path& fresh, const std::filesystem::path& place) {
+  namespace fs = std::filesystem;
+  if (!fs::exists(place)) {
+    fs::rename(fresh, place);
+    atomic_file::sync_folder(place.parent_path());
+    return;
+  }
+#if defined(RENAME_EXCHANGE)
+  if (::renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, place.c_str(), RENAME_EXCHANGE) == 0) {
+    atomic_file::sync_folder(place.parent_path());
+    fs::remove_all(fresh);
+    return;
+  }
+#endif
+  const fs::path old = place.string() + ".old-" + std::to_string(::getpid());
+  fs::rename(place, old);
+  std::error_code failure, ignored;
+  fs::rename(fresh, place, failure);
+  if (failure) {
+    fs::rename(old, place, ignored);
+    throw fs::filesystem_error("replace_folder", fresh, place, failure);
+  }
+  atomic_file::sync_folder(place.parent_path());
+  fs::remove_all(old);
+}
 
 /// Writes text as a whole file, atomically.
 inline void write_file(const std::filesystem::path& path, std::string_view text) {

@@ -101,7 +101,7 @@ void save_model(const transformer<B>& model, const model_folder& origin, std::fi
   namespace fs = std::filesystem;
   out = fs::absolute(out).lexically_normal();
   if (!out.has_filename()) out = out.parent_path();  // "folder/"
-  const fs::path temporary = out.string() + ".tmp-" + std::to_string(::getpid()), old = out.string() + ".old-" + std::to_string(::getpid());
+  const fs::path temporary = out.string() + ".tmp-" + std::to_string(::getpid());
   std::error_code ignored;
   try {
     if (fs::exists(out) && !fs::is_directory(out)) throw input_error(out.string() + ": is there and is not a folder; give another place");
@@ -109,16 +109,7 @@ void save_model(const transformer<B>& model, const model_folder& origin, std::fi
     fs::create_directories(temporary);
     write_model_files(model, origin, temporary, type);
     atomic_file::sync_folder(temporary);
-    const bool replaces = fs::exists(out);
-    if (replaces) fs::rename(out, old);
-    try {
-      fs::rename(temporary, out);
-    } catch (...) {
-      if (replaces) fs::rename(old, out, ignored);
-      throw;
-    }
-    if (replaces) fs::remove_all(old);
-    atomic_file::sync_folder(out.parent_path());
+    replace_folder(temporary, out);
   } catch (const fs::filesystem_error& e) {
     fs::remove_all(temporary, ignored);
     throw input_error(out.string() + ": cannot be written (" + e.code().message() + "); free space or give another place");

@@ -14,7 +14,7 @@ struct generation_options {
   index max_new_tokens = 64;
   sampling_options sampling = {};
   std::uint64_t seed = 42;
-  token eos_token_id = -1;      ///< ends a sample, which keeps it; -1: the model's; a model without one goes on to max_new_tokens
+  std::vector<token> end_tokens = {};  ///< each ends a sample, which keeps it; none: the model's one; a model without one goes on to max_new_tokens
   index cache_tokens = 16384;   ///< tokens whose keys and values are held at once; one request may exceed it, alone
   index max_branches = 1024;    ///< samples that grow at once; one request may exceed it, alone
 
@@ -38,7 +38,7 @@ struct generation_request {
 template <class T> struct generated {
   std::vector<token> tokens;
   std::vector<T> logps;
-  bool ended = false;  ///< by the end token, which is its last
+  bool ended = false;  ///< by an end token, which is its last
 };
 
 namespace detail {
@@ -90,8 +90,10 @@ template <class B> class generation {
  public:
   using T = typename B::scalar;
 
-  generation(const transformer<B>& model, const generation_options& options, token eos, const decoder_limits& limits)
-      : options_(&options), eos_(eos), vocabulary_(model.config().vocab_size), decoder_(model, limits), sampler_(options.sampling), scorer_(model.backend(), vocabulary_) {}
+  generation(const transformer<B>& model, const generation_options& options, const decoder_limits& limits)
+      : options_(&options), end_tokens_(options.end_tokens), vocabulary_(model.config().vocab_size), decoder_(model, limits), sampler_(options.sampling), scorer_(model.backend(), vocabulary_) {
+    if (end_tokens_.empty() && model.config().eos_token_id >= 0) end_tokens_.push_back(model.config().eos_token_id);
+  }
 
   void run(std::span<const generation_request> requests, std::span<std::vector<generated<T>>> results) {
     decoder_.clear();
@@ -150,12 +152,12 @@ template <class B> class generation {
   void extend(generated<T>& sample, std::size_t label) {
     sample.tokens.push_back(labels_[label]);
     sample.logps.push_back(logps_[label]);
-    sample.ended = labels_[label] == eos_;
+    sample.ended = std::find(end_tokens_.begin(), end_tokens_.end(), labels_[label]) != end_tokens_.end();
   }
   bool over(const generated<T>& sample) const { return sample.ended || static_cast<index>(sample.tokens.size()) == options_->max_new_tokens; }
 
   const generation_options* options_;
-  token eos_;
+  std::vector<token> end_tokens_;
   index vocabulary_;
   decoder<B> decoder_;
   token_sampler sampler_;
@@ -207,7 +209,7 @@ std::vector<std::vector<generated<typename B::scalar>>> generate(const transform
 
   std::vector<std::vector<generated<typename B::scalar>>> results(requests.size());
   if (requests.empty()) return results;
-  detail::generation<B> run(model, options, options.eos_token_id >= 0 ? options.eos_token_id : config.eos_token_id, limits);
+  detail::generation<B> run(model, options, limits);
   for (std::size_t g = 0; g + 1 < group_begin.size(); ++g) {
     const std::size_t first = group_begin[g], count = group_begin[g + 1] - first;
     run.run(requests.subspan(first, count), std::span(results).subspan(first, count));
