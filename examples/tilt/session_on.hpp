@@ -57,7 +57,7 @@ template <class B> class session_on final : public session {
     options.max_new_tokens = job.max_new_tokens;
     options.sampling = job.sampling;
     options.seed = job.seed;
-    options.eos_token_id = folder_->config().eos_token_id;
+    options.end_tokens.assign(folder_->end_tokens().begin(), folder_->end_tokens().end());
     std::vector<std::vector<std::vector<token>>> texts;
     for (std::size_t first = 0; first < job.prompts.size(); first += prompts_at_once) {
       std::vector<generation_request> requests;

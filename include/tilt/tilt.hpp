@@ -74,6 +74,7 @@
 #include <tilt/data/pack.hpp>
 #include <tilt/data/prompt_tree.hpp>
 
+#include <tilt/train/batch_gradient.hpp>
 #include <tilt/train/fingerprint.hpp>
 #include <tilt/train/kto.hpp>
 #include <tilt/train/metrics.hpp>
@@ -86,6 +87,7 @@
 #include <tilt/train/scores.hpp>
 #include <tilt/train/sft.hpp>
 #include <tilt/train/state.hpp>
+#include <tilt/train/step_range.hpp>
 #include <tilt/train/trainer.hpp>
 
 #include <tilt/rl/generate.hpp>

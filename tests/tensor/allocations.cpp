@@ -1,34 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Nothing that a step calls may allocate. Counts every call of malloc in the process, worker threads and libraries included.
-#include <atomic>
-#include <cstddef>
+// Nothing that a step calls may allocate: whole steps are in tests/train/allocation.cpp, their parts here.
+#include <conformance/support.hpp>
 #include <cstdlib>
 #include <new>
-
-#include <conformance/support.hpp>
+#include <support/counting_malloc.hpp>
 #include <tilt/backend/eigen.hpp>
 #include <tilt/tensor/arena.hpp>
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define TILT_COUNTS_MALLOC
-static std::atomic<long> calls{0};
-// glibc's own names for them, which it exports for this purpose; the signatures are the C library's.
-extern "C" {
-void* __libc_malloc(std::size_t);
-void* __libc_calloc(std::size_t, std::size_t);
-void* __libc_realloc(void*, std::size_t);
-void* __libc_memalign(std::size_t, std::size_t);
-void* malloc(std::size_t n) noexcept { return ++calls, __libc_malloc(n); }
-void* calloc(std::size_t n, std::size_t size) noexcept { return ++calls, __libc_calloc(n, size); }
-void* realloc(void* p, std::size_t n) noexcept { return ++calls, __libc_realloc(p, n); }
-void* aligned_alloc(std::size_t alignment, std::size_t n) noexcept { return ++calls, __libc_memalign(alignment, n); }
-void* memalign(std::size_t alignment, std::size_t n) noexcept { return ++calls, __libc_memalign(alignment, n); }
-int posix_memalign(void** p, std::size_t alignment, std::size_t n) noexcept {
-  ++calls;
-  *p = __libc_memalign(alignment, n);
-  return *p ? 0 : 12;
-}
-}
+using tilt::test::allocations;
 
 namespace {
 struct exp_body {
@@ -46,17 +25,19 @@ struct product_program {
 }  // namespace
 
 TEST_CASE("allocations: the counter counts") {
-  const long before = calls;
+  if (!tilt::test::counts_allocations()) TILT_SKIP("malloc cannot be counted in this build");
+  const long before = allocations();
   void* volatile kept = std::malloc(10);
   std::free(kept);
   kept = ::operator new(10);
   ::operator delete(kept);
   kept = ::operator new(64, std::align_val_t(64));
   ::operator delete(kept, std::align_val_t(64));
-  CHECK(calls - before >= 3);
+  CHECK(allocations() - before >= 3);
 }
 
 TEST_CASE("allocations: gemm, map, rows and the arena allocate nothing") {
+  if (!tilt::test::counts_allocations()) TILT_SKIP("malloc cannot be counted in this build");
   std::mt19937_64 random(1);
   for (int threads : {1, 3}) {
     tilt::eigen_backend<float> backend(threads);
@@ -64,7 +45,7 @@ TEST_CASE("allocations: gemm, map, rows and the arena allocate nothing") {
     std::vector<float> a = tilt::test::random_vector<float>(n * n, random), b = a, c = a;
     tilt::arena memory(backend);
     memory.reserve(1 << 20);
-    const long before = calls;
+    const long before = allocations();
     for (int round = 0; round < 3; ++round) {
       float* const x = memory.take<float>(50000);
       const auto mark = memory.mark();
@@ -79,9 +60,6 @@ TEST_CASE("allocations: gemm, map, rows and the arena allocate nothing") {
                                       tilt::matrix_of(c.data(), n, n)});
       memory.release(mark);
     }
-    CHECK(calls == before);
+    CHECK(allocations() == before);
   }
 }
-#else
-TEST_CASE("allocations: gemm, map, rows and the arena allocate nothing") { TILT_SKIP("malloc cannot be counted in this build"); }
-#endif

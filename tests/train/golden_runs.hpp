@@ -4,6 +4,8 @@
 #include "support/catch.hpp"
 #include "support/paths.hpp"
 #include <algorithm>
+#include <cstdio>
+#include <exception>
 #include <tilt/io/examples.hpp>
 #include <tilt/io/model_folder.hpp>
 #include <tilt/loss/losses.hpp>
@@ -57,14 +59,14 @@ struct golden_run {
   }
 };
 
-/// All runs of a trainer under the golden folder, by name.
-inline std::vector<golden_run> golden_runs(const std::string& trainer) {
+/// All runs of a trainer, or of every one, under the golden folder, by name.
+inline std::vector<golden_run> golden_runs(const std::string& trainer = "") {
   std::vector<golden_run> runs;
   const std::filesystem::path root = golden_folder() / "runs";
   if (!std::filesystem::exists(root)) return runs;
   for (const auto& entry : std::filesystem::directory_iterator(root))
     if (std::filesystem::exists(entry.path() / "run.json")) runs.emplace_back(entry.path());
-  std::erase_if(runs, [&](const golden_run& r) { return r.trainer() != trainer; });
+  std::erase_if(runs, [&](const golden_run& r) { return !trainer.empty() && r.trainer() != trainer; });
   std::sort(runs.begin(), runs.end(), [](const golden_run& a, const golden_run& b) { return a.name() < b.name(); });
   return runs;
 }
@@ -77,84 +79,118 @@ template <class Loss> Loss with_options(const golden_run& g, Loss loss) {
   return loss;
 }
 
-/// Calls train(objective, train, eval) for what the run's options say; false where the library has no such loss.
-template <class Train> bool with_objective(const golden_run& g, const text_encoder& encoder, const Train& train) {
+/// Calls train(objective, train, eval) for what the run's options say. Gives what the library lacks for it, and then calls nothing; empty
+/// where it lacks nothing.
+template <class Train> std::string with_objective(const golden_run& g, const text_encoder& encoder, const Train& train) {
+  const std::string trainer = g.trainer();
+  if (trainer != "dpo" && trainer != "kto" && trainer != "sft") return "no trainer " + trainer;
   auto train_rows = read_examples(g.folder / "train.jsonl"), eval_rows = read_examples(g.folder / "eval.jsonl");
   const tokenize_options cut{.max_length = g.option<index>("max_length", 1024)};
-  if (g.trainer() == "sft") {
+  if (trainer == "sft") {
+    const std::string type = g.option<std::string>("loss_type", "nll");
+    if (type != "nll" && type != "chunked_nll" && type != "dft") return "no loss_type " + type;
     if (!g.option("completion_only_loss", true))
       for (auto* part : {&train_rows, &eval_rows})
         for (example& e : *part) {
           e.completion.text = e.prompt.text + e.completion.text;
           e.kind = example_kind::text;
         }
-    const std::string type = g.option<std::string>("loss_type", "nll");
     train(sft_objective(type == "dft" ? sft_loss::dft : sft_loss::nll), tokenize_demonstrations(train_rows, encoder, cut).trees, tokenize_demonstrations(eval_rows, encoder, cut).trees);
-    return true;
+    return "";
   }
-  if (g.trainer() == "kto") {
+  if (trainer == "kto") {
+    const std::string type = g.option<std::string>("loss_type", "kto");
     const auto train_trees = tokenize_labelled(train_rows, encoder, cut).trees, eval_trees = tokenize_labelled(eval_rows, encoder, cut).trees;
-    return with_loss<labelled_losses>(g.option<std::string>("loss_type", "kto"), [&](const auto& loss) { train(labelled_objective(with_options(g, loss)), train_trees, eval_trees); });
+    const bool known = with_loss<labelled_losses>(type, [&](const auto& loss) { train(labelled_objective(with_options(g, loss)), train_trees, eval_trees); });
+    return known ? "" : "no loss_type " + type;
   }
   const auto types = g.option<std::vector<std::string>>("loss_type", {"sigmoid"});
   const auto weights = g.option<std::vector<double>>("loss_weights", std::vector<double>(types.size(), 1.0));
   preference_terms terms{.loss_weight = weights[0], .ld_alpha = g.option("ld_alpha", 1.0)};
   if (types.size() == 2 && types[1] == "sft") terms.sft_weight = weights[1];
-  else if (types.size() > 1) return false;
-  if (g.option("use_weighting", false) || g.option<std::string>("f_divergence_type", "reverse_kl") != "reverse_kl") return false;
+  else if (types.size() > 1) return "no sum of losses but with sft";
+  if (g.option("use_weighting", false)) return "no use_weighting";
+  const std::string divergence = g.option<std::string>("f_divergence_type", "reverse_kl");
+  if (divergence != "reverse_kl") return "no f_divergence_type " + divergence;
   const auto train_trees = tokenize_pairs(train_rows, encoder, cut).trees, eval_trees = tokenize_pairs(eval_rows, encoder, cut).trees;
-  return with_loss<pair_losses>(types[0], [&](const auto& loss) { train(preference_objective(with_options(g, loss), terms), train_trees, eval_trees); });
+  const bool known = with_loss<pair_losses>(types[0], [&](const auto& loss) { train(preference_objective(with_options(g, loss), terms), train_trees, eval_trees); });
+  return known ? "" : "no loss_type " + types[0];
 }
 
-/// Bounds of the relative deviation. TRL computes the vocabulary head, the losses and the metrics in float32 even where the weights
-/// are float64; rewards, margins and kl are differences of log-probabilities of some hundred, each off by 1e-5.
+/// What the library lacks for a run, in some words; empty where it can do it.
+inline std::string lacking(const golden_run& g) {
+  return with_objective(g, model_folder(data_folder() / "stories260K").encoder(), [](const auto&...) {});
+}
+
+/// Bounds of the relative deviation beyond what TRL's own rounding explains (rounding_of_difference).
 struct golden_bounds {
-  double numbers = 1e-4, differences = 1e-2, updates = 1e-3;
+  double numbers = 1e-4, updates = 1e-3;
 };
+/// In float, where every step's weights are off by rounding and the next step begins there.
+inline constexpr golden_bounds float_bounds{1e-3, 1e-2};
 
 inline void check_deviations(const golden_run& g, const deviations& d, const golden_bounds& bounds) {
-  INFO(g.name() << "\n" << d.text());
+  std::printf("%s: %s", g.name().c_str(), d.text().c_str());
   CHECK(d.keys.size() > 8);  // something was compared
   for (const auto& [key, worst] : d.keys) {
-    const bool difference = key.find("rewards/") != std::string::npos || key == "kl" || key == "eval_kl";
-    const double bound = difference ? bounds.differences : key == "update_norm" ? bounds.updates : bounds.numbers;
-    INFO(key << " deviates by " << worst.relative << " at " << worst.where);
-    CHECK(worst.relative <= bound);
+    INFO(g.name() << ": " << key << " deviates by " << worst.relative << " at " << worst.where << ", of which rounding explains " << worst.rounding);
+    CHECK(worst.excess() <= (key == "update_norm" ? bounds.updates : bounds.numbers));
   }
 }
 
-/// Does a run again on backend B, the first `steps` steps or all of it; false where the library has no such loss.
-template <class B> bool check_run(const golden_run& g, index steps = -1, const golden_bounds& bounds = {}) {
+/// Does a run again on backend B, the first `steps` steps or all of it.
+template <class B> void check_run(const golden_run& g, index steps = -1, const golden_bounds& bounds = {}) {
   B backend;
   const model_folder folder(data_folder() / "stories260K");
   transformer<B> policy = load_transformer(folder, backend);
-  const bool known = with_objective(g, folder.encoder(), [&]<class Objective>(const Objective& objective, const std::vector<prompt_tree>& train, const std::vector<prompt_tree>& eval) {
+  const std::string missing = with_objective(g, folder.encoder(), [&]<class Objective>(const Objective& objective, const std::vector<prompt_tree>& train, const std::vector<prompt_tree>& eval) {
     trainer<B, Objective> t(policy, objective, g.training());
-    check_deviations(g, compare_run(g.run, t, train, eval, steps), bounds);
+    check_deviations(g, compare_run(g.run, g.option("beta", 0.1), t, train, eval, steps), bounds);
   });
-  if (!known) WARN(g.name() << ": the library has no such loss");
-  return known;
+  INFO(g.name());
+  CHECK(missing == "");
 }
-
-/// In float as TRL ran it, or nearly: losses within 1e-2.
-inline constexpr golden_bounds float_bounds{1e-2, 0.2, 5e-2};
 
 template <class B> void check_named(const char* name, index steps = -1, const golden_bounds& bounds = {}) {
   const std::filesystem::path folder = golden_folder() / "runs" / name;
   TILT_SKIP_WITHOUT(folder);
   TILT_SKIP_WITHOUT(data_folder() / "stories260K");
-  CHECK(check_run<B>(golden_run(folder), steps, bounds));
+  check_run<B>(golden_run(folder), steps, bounds);
 }
 
-/// Every run of a trainer that has no test case of its own.
+// What other runs there are is known only when the tests run, and CTest's verdict is of a test case as a whole. So the runs that the
+// library can do and those that it cannot are judged in two test cases: were they one, a run that is left out would either pass with the
+// others or have them all count as skipped. In the first, what one run throws does not end the rest.
+
+/// Every run of a trainer that has no test case of its own and that the library can do.
 template <class B> void check_others(const std::string& trainer, const std::vector<std::string>& named) {
   TILT_SKIP_WITHOUT(data_folder() / "stories260K");
   bool any = false;
   for (const golden_run& g : golden_runs(trainer)) {
     if (std::find(named.begin(), named.end(), g.name()) != named.end()) continue;
-    any = check_run<B>(g, -1, g.in_float() ? float_bounds : golden_bounds{}) || any;
+    try {
+      if (!lacking(g).empty()) continue;
+      any = true;
+      check_run<B>(g, -1, g.in_float() ? float_bounds : golden_bounds{});
+    } catch (const std::exception& e) {
+      any = true;
+      FAIL_CHECK(g.name() << ": " << e.what());
+    }
   }
   if (!any) TILT_SKIP("no further runs of " + trainer);
+}
+
+/// The runs of all trainers that the library cannot do, and why: skipped, since none of their values is compared. A run that cannot even
+/// be read has failed in check_others, or, of an unknown trainer, fails here.
+inline void name_lacking() {
+  TILT_SKIP_WITHOUT(golden_folder() / "runs");
+  TILT_SKIP_WITHOUT(data_folder() / "stories260K");
+  std::string all;
+  for (const golden_run& g : golden_runs()) {
+    const std::string missing = lacking(g);
+    if (!missing.empty()) all += (all.empty() ? "" : "; ") + g.name() + " (the library has " + missing + ")";
+  }
+  if (!all.empty()) TILT_SKIP("not compared: " + all);
 }
 
 }  // namespace tilt::test

@@ -112,6 +112,65 @@ TEST_CASE("a KL budget ends the run at the line that exceeds it") {
   CHECK(last % 2 == 0);
 }
 
+TEST_CASE("options that a loss or a run cannot use are refused") {
+  const auto pairs = random_examples(8, 2, 1), texts = random_examples(8, 1, 1);
+  world w, other(7);
+  const auto refusal = [](const auto& make) -> std::string {
+    try {
+      make();
+    } catch (const tilt::input_error& e) {
+      return e.what();
+    }
+    return "accepted";
+  };
+  const tilt::sft_objective sft;
+  using trainer = tilt::trainer<world<>::B, tilt::sft_objective>;
+  CHECK(refusal([&] { trainer(w.policy, sft, {.kl_budget = 1}); }).rfind("kl_budget: the loss sft has no reference", 0) == 0);
+  CHECK(refusal([&] { trainer(w.policy, sft, {.reference = tilt::reference_mode::online}); }).rfind("reference: ", 0) == 0);
+  CHECK(refusal([&] { trainer(w.policy, other.policy, sft); }).rfind("reference_model: ", 0) == 0);
+  CHECK(refusal([&] { trainer(w.policy, sft); }) == "accepted");
+  CHECK(refusal([&] { trainer(w.policy, sft, {.eval_steps = 2}).run(texts); }).rfind("eval_steps: there are no examples", 0) == 0);
+  CHECK(refusal([&] { trainer(w.policy, sft, {.eval_on_start = true}).run(texts); }).rfind("eval_on_start: there are no", 0) == 0);
+  CHECK(refusal([&] { trainer(w.policy, sft, {.eval_steps = 2}).run(texts, texts); }) == "accepted");
+}
+
+TEST_CASE("a reference whose weights change before the run is refused") {
+  const auto pairs = random_examples(8, 2, 1), eval = random_examples(5, 2, 2);
+  for (const bool of_another : {false, true}) {
+    world w, other(7);
+    auto& source = of_another ? other : w;
+    const tilt::preference_objective dpo(tilt::dpo{});
+    const auto run = [&](auto& trainer) {
+      trainer.evaluate(eval);
+      source.policy.weights()[3] += 1;
+      CHECK_THROWS_AS(trainer.evaluate(eval), tilt::input_error);
+      CHECK_THROWS_AS(trainer.run(pairs), tilt::input_error);
+    };
+    if (of_another) {
+      tilt::trainer trainer(w.policy, other.policy, dpo);
+      run(trainer);
+    } else {
+      tilt::trainer trainer(w.policy, dpo);
+      run(trainer);
+    }
+  }
+}
+
+TEST_CASE("a hash of examples tells apart all that training reads") {
+  const std::vector<tilt::prompt_tree> base{{.prompt = {5, 6}, .responses = {{{0, 0, 7, 8}}, {{9}}}, .edges = {{0, 1}}}};
+  const auto differs = [&](const auto& change) {
+    auto changed = base;
+    change(changed[0]);
+    return tilt::detail::hash_of(std::span<const tilt::prompt_tree>(changed)) != tilt::detail::hash_of(std::span<const tilt::prompt_tree>(base));
+  };
+  CHECK_FALSE(differs([](tilt::prompt_tree& t) { t.line = 9; }));
+  CHECK(differs([](tilt::prompt_tree& t) { t.prompt = {5, 6, 0, 0}, t.responses[0].tokens = {7, 8}; }));
+  CHECK(differs([](tilt::prompt_tree& t) { t.responses[1].desirable = false; }));
+  CHECK(differs([](tilt::prompt_tree& t) { t.responses[1].uncut = {9, 3}; }));
+  CHECK(differs([](tilt::prompt_tree& t) { t.edges[0] = {1, 0}; }));
+  CHECK(differs([](tilt::prompt_tree& t) { t.edges[0].weight = 2; }));
+}
+
 TEST_CASE("evaluation is the row-weighted loss and the mean of micro-batches' metrics") {
   const auto pairs = random_examples(7, 2, 3);
   world w, other(9);
@@ -134,6 +193,22 @@ TEST_CASE("after training, a cached reference knows only the examples it has see
   CHECK_NOTHROW(trainer.evaluate(seen));
   CHECK_NOTHROW(trainer.evaluate(train));
   CHECK_THROWS_AS(trainer.evaluate(unseen), tilt::input_error);
+}
+
+TEST_CASE("an evaluation by the caller between two steps changes none of them") {
+  const auto pairs = random_examples(12, 2, 1), other = random_examples(5, 2, 2), unseen = random_examples(5, 2, 3);
+  const auto weights = [&](bool looking) {
+    world w;
+    tilt::trainer trainer(w.policy, tilt::preference_objective(tilt::dpo{.beta = 0.5}), {.learning_rate = 0.01, .batch_size = 4, .num_train_epochs = 2});
+    if (looking) trainer.evaluate(other);
+    for (const tilt::step_report& step : trainer.run(pairs)) {
+      if (!looking) continue;
+      if (step.step % 2 == 0) trainer.evaluate(other);
+      else CHECK_THROWS_AS(trainer.evaluate(unseen), tilt::input_error);
+    }
+    return w.weights();
+  };
+  CHECK(weights(true) == weights(false));
 }
 
 TEST_CASE("logged lines average the steps since the last") {

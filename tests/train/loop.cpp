@@ -219,8 +219,8 @@ TEST_CASE("a mismatched pair is made of the whole response and cut after") {
   examples[0].responses = {{{8, 9}, true, {8, 9, 10, 11, 2}}};  // max_length 6 has cut it
   examples[1].responses = {{{12, 13, 14, 2}, false}};
   world w;
-  tilt::reference_model<B> reference(w.policy, nullptr, {.max_length = 6});
-  reference.select(examples, 2, true, true, true);
+  tilt::reference_model<B> reference(w.policy, nullptr, {.own = true, .mismatched = true}, {.batch_size = 2, .max_length = 6});
+  reference.select(examples, true);
   tilt::tree_packs packs(100);
   reference.add_mismatched(packs, 0);
   reference.add_mismatched(packs, 1);

@@ -3,7 +3,6 @@
 #include <tilt/train/plan.hpp>
 #include <tilt/train/reference.hpp>
 
-
 using tilt::run_plan;
 using tilt::training_options;
 
@@ -62,6 +61,19 @@ TEST_CASE("options are refused by name") {
   begins({.warmup_steps = 3, .warmup_ratio = 0.1}, "warmup_ratio:");
   begins({.min_lr_ratio = 0.1}, "min_lr_ratio:");
   begins({.decay_steps = 3}, "decay_steps:");
+  begins({.lr_scheduler_type = tilt::schedule_kind::constant, .warmup_steps = 3}, "warmup_steps: 3 cannot be used; the schedule constant");
+  begins({.lr_scheduler_type = tilt::schedule_kind::constant, .warmup_ratio = 0.1}, "warmup_ratio:");
+  begins({.warmup_steps = std::numeric_limits<double>::infinity()}, "warmup_steps:");
+  begins({.num_cycles = 2}, "num_cycles: 2 cannot be used; only the cosine");
+  begins({.lr_scheduler_type = tilt::schedule_kind::cosine, .num_cycles = -2}, "num_cycles:");
+  begins({.lr_end = 0}, "lr_end:");
+  begins({.power = 2}, "power:");
+  begins({.lr_scheduler_type = tilt::schedule_kind::polynomial, .power = -1}, "power:");
+  begins({.timescale = 7}, "timescale:");
+  begins({.keep_best = true, .output_dir = "there"}, "keep_best: 1 cannot be used; only evaluations");
+  CHECK(message({.lr_scheduler_type = tilt::schedule_kind::polynomial, .lr_end = 0, .power = 2}) == "accepted");
+  CHECK(message({.lr_scheduler_type = tilt::schedule_kind::inverse_sqrt, .timescale = 7}) == "accepted");
+  CHECK(message({.lr_scheduler_type = tilt::schedule_kind::cosine_with_restarts, .warmup_steps = 2, .num_cycles = 3}) == "accepted");
   begins({.weight_decay = -1}, "weight_decay:");
   begins({.adam_beta1 = 1}, "adam_beta1:");
   begins({.optim = tilt::optimizer_kind::sgd, .adam_beta1 = 0.8}, "adam_beta1:");

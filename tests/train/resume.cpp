@@ -3,11 +3,13 @@
 #include "support/paths.hpp"
 #include "world.hpp"
 #include <fstream>
+#include <sstream>
 #include <tilt/loss/dpo.hpp>
 #include <tilt/loss/kto.hpp>
 #include <tilt/train/checkpoint.hpp>
 #include <tilt/train/kto.hpp>
 #include <tilt/train/preference.hpp>
+#include <tilt/train/sft.hpp>
 
 using tilt::training_options;
 using tilt::test::random_examples;
@@ -118,6 +120,75 @@ TEST_CASE("resuming another run is refused by name") {
   CHECK_THROWS_AS(tilt::read_checkpoint<double>(saved.parent_path()), tilt::input_error);
   std::ofstream(saved / "state.json") << "{";
   CHECK_THROWS_AS(tilt::read_checkpoint<double>(saved), tilt::input_error);
+}
+
+TEST_CASE("a run that had spent its KL budget ends at once where it is resumed, unless the budget is larger now") {
+  const auto pairs = random_examples(19, 2, 1);
+  training_options options = shuffled("resume-kl");
+  options.learning_rate = 0.05;
+  options.kl_budget = 0.5;
+  options.num_train_epochs = 12;
+  const tilt::preference_objective objective(tilt::dpo{.beta = 0.05});
+  const logged whole = go(objective, options, pairs);
+  const tilt::step_report& last = whole.reports.back();
+  REQUIRE(!last.stopped.empty());
+  REQUIRE(last.step < 36);
+  const fs::path folder = options.output_dir, at = folder / ("checkpoint-" + std::to_string(last.step));
+  CHECK(tilt::read_checkpoint<double>(at).kl_spent == last.metrics["kl/k2"]);
+  training_options again = options;
+  again.save_steps = 0;
+  const logged resumed = go(objective, again, pairs, at);
+  REQUIRE(resumed.reports.size() == 1);
+  CHECK(resumed.reports[0].step == last.step);
+  CHECK(resumed.reports[0].epoch == last.epoch);
+  CHECK(resumed.reports[0].stopped == last.stopped);
+  CHECK_FALSE(resumed.reports[0].logged);
+  CHECK(resumed.weights == whole.weights);
+  // From the step before, it comes to the same end.
+  const logged before = go(objective, again, pairs, folder / ("checkpoint-" + std::to_string(last.step - 1)));
+  REQUIRE(before.reports.size() == 1);
+  CHECK(before.reports[0].stopped == last.stopped);
+  CHECK(before.weights == whole.weights);
+  again.kl_budget = last.metrics["kl/k2"] + 1;
+  CHECK(go(objective, again, pairs, at).reports.size() > 1);
+  again.kl_budget = 0;
+  CHECK(go(objective, again, pairs, at).reports.size() == static_cast<std::size_t>(36 - last.step));
+}
+
+TEST_CASE("the last finite checkpoint of a run that failed can be resumed") {
+  // The step that fails has put numbers that are not finite among the line's metrics before it is found out.
+  const auto examples = random_examples(8, 1, 1);
+  training_options options = shuffled("resume-finite");
+  options.save_steps = 0;
+  world w;
+  const tilt::sft_objective sft;
+  w.policy.weights()[40] = std::numeric_limits<double>::quiet_NaN();
+  tilt::trainer trainer(w.policy, sft, options);
+  tilt::keep_checkpoints(trainer);
+  CHECK_THROWS_AS(trainer.run(examples).begin(), tilt::numeric_error);
+  const auto state = tilt::read_checkpoint<double>(fs::path(options.output_dir) / "checkpoint-last-finite");
+  CHECK(state.step == 0);
+  for (const double value : state.window) CHECK(std::isfinite(value));
+}
+
+TEST_CASE("a checkpoint of another format says so") {
+  training_options options = shuffled("resume-format");
+  options.max_steps = 1;
+  go(tilt::preference_objective(tilt::dpo{}), options, random_examples(8, 2, 1));
+  const fs::path file = fs::path(options.output_dir) / "checkpoint-1" / "state.json";
+  std::stringstream text;
+  text << std::ifstream(file).rdbuf();
+  std::string changed = text.str();
+  const auto at = changed.find("\"format\": 2");
+  REQUIRE(at != std::string::npos);
+  changed.replace(at, 11, "\"format\": 1");
+  std::ofstream(file) << changed;
+  try {
+    tilt::read_checkpoint<double>(file.parent_path());
+    FAIL("accepted");
+  } catch (const tilt::input_error& e) {
+    CHECK(std::string(e.what()).find("another version of the library") != std::string::npos);
+  }
 }
 
 TEST_CASE("checkpoints replace each other whole, and only the last few are kept") {

@@ -19,7 +19,7 @@
 namespace tilt {
 
 namespace detail {
-inline constexpr int checkpoint_format = 1;
+inline constexpr int checkpoint_format = 2;
 
 inline void put(named_values& to, const run_identity& i) {
   to.set("loss", i.loss);
@@ -63,6 +63,7 @@ template <class T> void write_checkpoint(const std::filesystem::path& folder, co
     values.set("window", state.window);
     values.set("objective", state.objective);
     if (state.best_loss < std::numeric_limits<double>::infinity()) values.set("best_loss", state.best_loss);
+    values.set("kl_spent", state.kl_spent);
     write_file(fresh / "state.json", values.text());
     const tensor_to_write tensors[] = {{"weights", {static_cast<index>(state.weights.size())}}, {"moments", {static_cast<index>(state.moments.size())}}};
     write_safetensors(fresh / "state.safetensors", tensors, sizeof(T) == 4 ? element_type::f32 : element_type::f64,
@@ -93,13 +94,16 @@ template <class T> training_state<T> read_checkpoint(const std::filesystem::path
   try {
     const named_values values(mapped_file(file).text());
     format = values.get<int>("format");
-    state.identity = detail::identity_of(values);
-    state.step = values.get<index>("step");
-    state.tokens = values.get<index>("num_tokens");
-    state.optimizer_count = values.get<index>("optimizer_count");
-    state.window = values.get<std::vector<double>>("window");
-    state.objective = values.get<std::vector<double>>("objective");
-    if (values.has("best_loss")) state.best_loss = values.get<double>("best_loss");
+    if (format == detail::checkpoint_format) {
+      state.identity = detail::identity_of(values);
+      state.step = values.get<index>("step");
+      state.tokens = values.get<index>("num_tokens");
+      state.optimizer_count = values.get<index>("optimizer_count");
+      state.window = values.get<std::vector<double>>("window");
+      state.objective = values.get<std::vector<double>>("objective");
+      if (values.has("best_loss")) state.best_loss = values.get<double>("best_loss");
+      state.kl_spent = values.get<double>("kl_spent");
+    }
   } catch (const input_error& e) {
     refuse(std::string("has a state.json that ") + e.what());
   }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <tilt/error.hpp>
@@ -77,6 +79,9 @@ struct training_options {
   /// Throws input_error naming the first option that cannot be used.
   void check() const;
 
+  /// The part of it that concerns the learning rate: an option that the schedule does not use is refused.
+  void check_schedule() const;
+
   /// The optimiser that the flat names describe; an option that it does not use is refused.
   optimizer_options optimizer() const;
 };
@@ -100,7 +105,7 @@ inline void training_options::check() const {
   at_least(gradient_accumulation_steps, 1, "gradient_accumulation_steps", "give 1 or more");
   refuse(max_steps == 0 || max_steps < -1, "max_steps", static_cast<double>(max_steps), "give 1 or more, or -1 to go by num_train_epochs");
   refuse(max_steps < 0 && !(num_train_epochs > 0 && std::isfinite(num_train_epochs)), "num_train_epochs", num_train_epochs, "give a positive number");
-  refuse(!(warmup_steps >= 0), "warmup_steps", warmup_steps, "give 0 or more");
+  refuse(!(warmup_steps >= 0 && std::isfinite(warmup_steps)), "warmup_steps", warmup_steps, "give 0 or more");
   refuse(!(warmup_ratio >= 0 && warmup_ratio <= 1), "warmup_ratio", warmup_ratio, "give 0 to 1");
   refuse(warmup_ratio > 0 && warmup_steps > 0, "warmup_ratio", warmup_ratio, "warmup_steps is given too, and one of them is enough");
   refuse(!(max_grad_norm >= 0), "max_grad_norm", max_grad_norm, "give a positive number, or 0 for no clipping");
@@ -114,12 +119,33 @@ inline void training_options::check() const {
   refuse(!(kl_budget >= 0), "kl_budget", kl_budget, "give a positive number, or 0 for none");
   refuse(save_steps > 0 && output_dir.empty(), "save_steps", static_cast<double>(save_steps), "there is no output_dir to save in");
   refuse(keep_best && output_dir.empty(), "keep_best", 1, "there is no output_dir to save in");
-  refuse(lr_scheduler_type == schedule_kind::polynomial && !(lr_end < learning_rate && lr_end >= 0), "lr_end", lr_end, "give less than learning_rate, and not less than 0");
-  const bool floored = lr_scheduler_type == schedule_kind::cosine_with_min_lr || lr_scheduler_type == schedule_kind::warmup_stable_decay;
-  refuse(min_lr_ratio != 0 && !floored, "min_lr_ratio", min_lr_ratio, "only cosine_with_min_lr and warmup_stable_decay have a floor");
-  refuse(decay_steps != 0 && lr_scheduler_type != schedule_kind::warmup_stable_decay, "decay_steps", static_cast<double>(decay_steps),
-         "only warmup_stable_decay has them");
+  refuse(keep_best && eval_steps == 0, "keep_best", 1, "only evaluations on the way can be the best; give eval_steps");
+  check_schedule();
   std::visit([](const auto& chosen) { chosen.check(); }, optimizer());
+}
+
+inline void training_options::check_schedule() const {
+  using kind = schedule_kind;
+  const training_options usual;
+  const auto refuse = detail::refuse_option;
+  const auto among = [this](std::initializer_list<kind> kinds) { return std::find(kinds.begin(), kinds.end(), lr_scheduler_type) != kinds.end(); };
+  if (among({kind::constant})) {
+    refuse(warmup_steps > 0, "warmup_steps", warmup_steps, "the schedule constant has no warm-up; take constant_with_warmup");
+    refuse(warmup_ratio > 0, "warmup_ratio", warmup_ratio, "the schedule constant has no warm-up; take constant_with_warmup");
+  }
+  const bool waves = among({kind::cosine, kind::cosine_with_restarts, kind::cosine_with_min_lr, kind::warmup_stable_decay});
+  refuse(num_cycles != usual.num_cycles && !waves, "num_cycles", num_cycles, "only the cosine schedules and warmup_stable_decay have them");
+  refuse(num_cycles != usual.num_cycles && !(num_cycles >= 0 && std::isfinite(num_cycles)), "num_cycles", num_cycles, "give 0 or more");
+  const bool polynomial = among({kind::polynomial});
+  refuse(lr_end != usual.lr_end && !polynomial, "lr_end", lr_end, "only the schedule polynomial has it");
+  refuse(power != usual.power && !polynomial, "power", power, "only the schedule polynomial has it");
+  refuse(polynomial && !(lr_end < learning_rate && lr_end >= 0), "lr_end", lr_end, "give less than learning_rate, and not less than 0");
+  refuse(!(power > 0 && std::isfinite(power)), "power", power, "give a positive number");
+  refuse(timescale < 0, "timescale", static_cast<double>(timescale), "give a positive number, or 0 for warmup_steps");
+  refuse(timescale != 0 && !among({kind::inverse_sqrt}), "timescale", static_cast<double>(timescale), "only the schedule inverse_sqrt has it");
+  refuse(min_lr_ratio != 0 && !among({kind::cosine_with_min_lr, kind::warmup_stable_decay}), "min_lr_ratio", min_lr_ratio,
+         "only cosine_with_min_lr and warmup_stable_decay have a floor");
+  refuse(decay_steps != 0 && !among({kind::warmup_stable_decay}), "decay_steps", static_cast<double>(decay_steps), "only warmup_stable_decay has them");
 }
 
 inline optimizer_options training_options::optimizer() const {

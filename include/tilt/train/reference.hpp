@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <tilt/train/fingerprint.hpp>
 #include <tilt/train/options.hpp>
 #include <tilt/train/reference_cache.hpp>
 #include <vector>
@@ -22,6 +23,12 @@ struct mismatched_pairs {
   }
 };
 
+/// What an objective wants of the reference.
+struct reference_needs {
+  bool own = true;          ///< log-probabilities of the examples' responses
+  bool mismatched = false;  ///< and of other prompts' responses (see mismatched_pairs)
+};
+
 /// The frozen model π_ref: where a trainer gets its log-probabilities for the micro-batch at hand. In cached mode it runs once over each
 /// set of examples; online it keeps weights of its own and runs beside the policy, on the same packs.
 template <class B> class reference_model {
@@ -29,8 +36,16 @@ template <class B> class reference_model {
   using T = typename B::scalar;
 
   /// `other` null: the policy as it is now.
-  reference_model(transformer<B>& policy, transformer<B>* other, const training_options& options)
-      : source_(other != nullptr ? other : &policy), fixed_(other != nullptr), max_tokens_(options.max_tokens), max_length_(options.max_length) {
+  reference_model(transformer<B>& policy, transformer<B>* other, reference_needs needs, const training_options& options)
+      : source_(other != nullptr ? other : &policy),
+        fixed_(other != nullptr),
+        needs_(needs),
+        max_tokens_(options.max_tokens),
+        max_length_(options.max_length),
+        // A mismatched pair stays within a training micro-batch, in evaluation too, as in TRL.
+        group_(options.batch_size * (options.statistics == statistics_scope::step ? options.gradient_accumulation_steps : 1)) {
+    if (!needs_.own) return;
+    weights_ = detail::hash_of(*source_);
     if (options.reference != reference_mode::online) return;
     if (!fixed_) source_ = &frozen_.emplace(policy.clone());
     fixed_ = true;
@@ -41,28 +56,30 @@ template <class B> class reference_model {
   bool online() const { return scoring_.has_value(); }
   void reserve(const pass_limits& limits) { scoring_->reserve(limits); }
 
-  /// Hash of the frozen weights; of the policy's, while it has not moved, where they are the same.
-  std::uint64_t weights_hash() const { return selected_ != nullptr ? selected_->own.key().weights : detail::hash_of(*source_); }
+  /// Hash of the frozen weights, 0 where none are needed.
+  std::uint64_t weights_hash() const { return weights_; }
 
-  /// Makes these the examples that `collect` speaks of. A cache that is missing is computed, if the policy is still what it was.
-  void select(std::span<const prompt_tree> examples, index group, bool needs_reference, bool needs_mismatched, bool policy_is_initial) {
+  /// Makes these the examples that `collect` speaks of. A cache that is missing is computed, if the policy is still what it was. Throws
+  /// input_error where it is not, or where somebody has changed weights that should be the reference's.
+  void select(std::span<const prompt_tree> examples, bool policy_is_initial) {
     examples_ = examples;
-    pairs_ = {static_cast<index>(examples.size()), group};
+    pairs_ = {static_cast<index>(examples.size()), group_};
     selected_ = nullptr;
-    if (!needs_reference || online()) return;
+    if (!needs_.own || online()) return;
+    if (policy_is_initial && detail::hash_of(*source_) != weights_)
+      throw input_error("the reference: its weights have changed since the trainer was made; make the trainer when they are in place, or take reference online");
     const std::uint64_t data = detail::hash_of(examples);
     for (auto& known : known_)
-      if (known->own.key().data == data && (!needs_mismatched || known->group == group)) selected_ = known.get();
+      if (known->data == data) selected_ = known.get();
     if (selected_ != nullptr) return;
     if (!policy_is_initial && !fixed_)
       throw input_error("evaluation: the reference's log-probabilities of these examples were not computed before training, and its weights "
                         "are gone; give the examples to run() or evaluate() before the first step, or take reference online");
-    computation_key key = key_of(*source_, examples);
     auto fresh = std::make_unique<known_examples>();
-    fresh->group = group;
-    fresh->own = score_examples(*source_, key, pairs_.count, max_tokens_, [&](tree_packs& packs, index i) { packs.add(examples[static_cast<std::size_t>(i)]); });
-    if (needs_mismatched)
-      fresh->mismatched = score_examples(*source_, key, pairs_.count, max_tokens_, [&](tree_packs& packs, index i) { add_mismatched(packs, i); });
+    fresh->data = data;
+    fresh->own = score_examples(*source_, pairs_.count, max_tokens_, [&](tree_packs& packs, index i) { packs.add(examples[static_cast<std::size_t>(i)]); });
+    if (needs_.mismatched)
+      fresh->mismatched = score_examples(*source_, pairs_.count, max_tokens_, [&](tree_packs& packs, index i) { add_mismatched(packs, i); });
     selected_ = known_.emplace_back(std::move(fresh)).get();
   }
 
@@ -109,14 +126,16 @@ template <class B> class reference_model {
 
  private:
   struct known_examples {
-    index group = 0;
+    std::uint64_t data = 0;  // their hash
     reference_cache<T> own, mismatched;
   };
   static void append(std::vector<T>& to, std::span<const T> from) { to.insert(to.end(), from.begin(), from.end()); }
 
   transformer<B>* source_;
   bool fixed_;  // whether the source keeps its weights while the policy trains
-  index max_tokens_, max_length_;
+  reference_needs needs_;
+  index max_tokens_, max_length_, group_;
+  std::uint64_t weights_ = 0;
   std::optional<transformer<B>> frozen_;
   std::optional<pass<B>> scoring_;
   std::vector<std::unique_ptr<known_examples>> known_;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <algorithm>
-#include <optional>
 #include <span>
-#include <tilt/train/fingerprint.hpp>
+#include <tilt/model/transformer.hpp>
 #include <tilt/train/scores.hpp>
 #include <utility>
 #include <vector>
@@ -15,11 +14,8 @@ namespace tilt {
 template <class T> class reference_cache {
  public:
   reference_cache() = default;
-  reference_cache(computation_key key, std::vector<index> response_begin, std::vector<index> first_response, std::vector<T> logps)
-      : key_(std::move(key)), response_begin_(std::move(response_begin)), first_response_(std::move(first_response)), logps_(std::move(logps)) {}
-
-  const computation_key& key() const { return key_; }
-  index examples() const { return static_cast<index>(first_response_.size()) - 1; }
+  reference_cache(std::vector<index> response_begin, std::vector<index> first_response, std::vector<T> logps)
+      : response_begin_(std::move(response_begin)), first_response_(std::move(first_response)), logps_(std::move(logps)) {}
 
   /// All tokens of an example's responses, one response after the other.
   std::span<const T> logps(index example) const {
@@ -27,21 +23,9 @@ template <class T> class reference_cache {
     return {logps_.data() + begin, static_cast<std::size_t>(end - begin)};
   }
 
-  /// What a file of it holds.
-  std::span<const T> values() const { return logps_; }
-  std::span<const index> response_begin() const { return response_begin_; }
-  std::span<const index> first_response() const { return first_response_; }
-
-  /// Throws input_error where the cache was made by another computation than the one whose numbers are wanted.
-  void require(const computation_key& wanted) const {
-    const std::string difference = computation_key::difference(key_, wanted);
-    if (!difference.empty()) throw input_error("reference cache: it was computed with other " + difference + "; remove it to have it computed anew");
-  }
-
  private:
   index begin_of(index response) const { return response_begin_[static_cast<std::size_t>(response)]; }
 
-  computation_key key_;
   std::vector<index> response_begin_{0}, first_response_{0};
   std::vector<T> logps_;
 };
@@ -49,7 +33,7 @@ template <class T> class reference_cache {
 /// Runs a model over examples in packs of at most max_tokens and keeps every response token's log-probability. `lay_down(packs, i)` adds
 /// example i, of `count`. O(tokens) memory for the result, one pack's activations beside it.
 template <class B, class LayDown>
-reference_cache<typename B::scalar> score_examples(transformer<B>& model, computation_key key, index count, index max_tokens, const LayDown& lay_down) {
+reference_cache<typename B::scalar> score_examples(transformer<B>& model, index count, index max_tokens, const LayDown& lay_down) {
   using T = typename B::scalar;
   constexpr index examples_at_once = 256;
   pass<B> scoring(model, pass_kind::inference);
@@ -68,7 +52,7 @@ reference_cache<typename B::scalar> score_examples(transformer<B>& model, comput
     }
     for (index i = from; i < std::min(count, from + examples_at_once); ++i) first_response.push_back(first_response.back() + packs.responses_of(i - from));
   }
-  return {std::move(key), std::move(response_begin), std::move(first_response), std::move(logps)};
+  return {std::move(response_begin), std::move(first_response), std::move(logps)};
 }
 
 }  // namespace tilt

@@ -13,7 +13,7 @@ struct run_identity {
   std::string loss;                ///< the objective's name
   std::string dtype;
   std::string optim;
-  std::uint64_t data = 0;          ///< hash of the training examples' tokens
+  std::uint64_t data = 0;          ///< hash of the training examples
   std::uint64_t reference = 0;     ///< hash of the reference's weights, 0 where the loss has none
   index batch_size = 0;
   index gradient_accumulation_steps = 0;
@@ -45,6 +45,7 @@ template <class T> struct training_state {
   index tokens = 0;                 ///< `num_tokens` so far
   index optimizer_count = 0;        ///< updates done
   double best_loss = std::numeric_limits<double>::infinity();
+  double kl_spent = 0;              ///< the logged `kl/k2` that exceeded kl_budget and ended the run; 0: none has
   std::vector<T> weights, moments;  ///< flat, in the order of the model's parameters
   std::vector<double> window;       ///< metrics since the last line of the log
   std::vector<double> objective;    ///< what the objective carries from step to step

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <tilt/train/objective.hpp>
+#include <tilt/train/reference.hpp>
+#include <vector>
+
+namespace tilt {
+
+/// What one micro-batch adds to a step: prompt trees → packs → log-probabilities of policy and reference → the objective's coefficients →
+/// gradient. It owns all memory that this takes, and knows nothing of steps, epochs or the optimiser. Policy and objective must outlive it.
+template <class B, class Objective> class batch_gradient {
+ public:
+  using T = typename B::scalar;
+
+  /// `reference` null: the policy as it is now.
+  batch_gradient(transformer<B>& policy, transformer<B>* reference, Objective& objective, const training_options& options)
+      : objective_(&objective),
+        reference_(policy, reference, {Objective::needs_reference, Objective::needs_mismatched}, options),
+        packs_(options.max_tokens),
+        mismatched_packs_(options.max_tokens),
+        training_(policy, pass_kind::training),
+        inference_(policy, pass_kind::inference) {}
+
+  /// Makes these the examples whose numbers `members` are.
+  void select(std::span<const prompt_tree> examples, bool policy_is_initial) {
+    examples_ = {};  // nothing is selected where this throws
+    reference_.select(examples, policy_is_initial);
+    examples_ = examples;
+  }
+  bool selected(std::span<const prompt_tree> examples) const { return examples.data() == examples_.data() && examples.size() == examples_.size(); }
+  std::uint64_t reference_hash() const { return reference_.weights_hash(); }
+
+  /// Has `reserve` make room for this micro-batch.
+  void measure(std::span<const index> members) {
+    lay_out(members);
+    index batch_targets = 0, batch_responses = 0;
+    for (index p = 0; p < packs_.size(); ++p) {
+      limits_ = max(limits_, pass_limits::of(packs_[p]));
+      batch_targets += static_cast<index>(packs_[p].targets.size());
+      batch_responses += packs_[p].responses();
+    }
+    targets_ = std::max(targets_, batch_targets);
+    responses_ = std::max(responses_, batch_responses);
+    if constexpr (Objective::needs_mismatched) {
+      lay_out_mismatched(members);
+      for (index p = 0; p < mismatched_packs_.size(); ++p) mismatched_limits_ = max(mismatched_limits_, pass_limits::of(mismatched_packs_[p]));
+    }
+  }
+  /// Gives all memory its size, for micro-batches of at most `trees` examples. Afterwards those that were measured allocate nothing.
+  void reserve(index trees) {
+    training_.reserve(limits_);
+    if (reference_.online()) reference_.reserve(max(limits_, mismatched_limits_));
+    const pass_limits without_gradient = objective_->separable() ? mismatched_limits_ : max(limits_, mismatched_limits_);
+    if (without_gradient.tokens > 0) inference_.reserve(without_gradient);
+    scores_.reserve(responses_, targets_);
+    for (auto* v : {&reference_logps_, &d_logps_}) v->reserve(static_cast<std::size_t>(targets_));
+    for (auto* v : {&mismatched_policy_, &mismatched_reference_}) v->reserve(static_cast<std::size_t>(trees));
+    objective_->reserve(trees, responses_);
+  }
+
+  /// gradients += the micro-batch's; records its metrics and gives its share of the step's loss.
+  double accumulate(std::span<const index> members, T* gradients, meters& metrics) {
+    lay_out(members);
+    consult_reference(members);
+    scores_.clear();
+    const bool one_by_one = packs_.size() == 1 || objective_->separable();
+    if (!one_by_one) {
+      for (index p = 0; p < packs_.size(); ++p) score(p, inference_);
+      differentiate(members, {0, static_cast<index>(members.size()), 0});
+    }
+    index first_target = 0;
+    for (index p = 0; p < packs_.size(); ++p) {
+      const index first_response = scores_.responses(), count = static_cast<index>(packs_[p].targets.size());
+      if (one_by_one) {
+        score(p, training_);
+        const index first_tree = packs_.first_tree(p);
+        differentiate(members, {first_tree, packs_.first_tree(p + 1) - first_tree, first_response});
+      } else {
+        training_.forward(packs_[p]);
+      }
+      training_.backward(std::span<const T>(d_logps_).subspan(static_cast<std::size_t>(first_target), static_cast<std::size_t>(count)), gradients);
+      first_target += count;
+    }
+    return objective_->record(batch(members), metrics);
+  }
+
+  /// The same without a gradient.
+  double evaluate(std::span<const index> members, meters& metrics) {
+    lay_out(members);
+    consult_reference(members);
+    scores_.clear();
+    for (index p = 0; p < packs_.size(); ++p) score(p, inference_);
+    return objective_->record(batch(members), metrics);
+  }
+
+  /// Of the micro-batch last computed, the first example with a log-probability that is not finite, or just the first.
+  index suspect(std::span<const index> members) const {
+    index response = 0;
+    for (const index i : members)
+      for (std::size_t r = 0; r < examples_[static_cast<std::size_t>(i)].responses.size(); ++r, ++response)
+        if (!std::isfinite(sum_of(scores_.logps(response)))) return i;
+    return members[0];
+  }
+
+ private:
+  void lay_out(std::span<const index> members) {
+    packs_.clear();
+    for (const index i : members) packs_.add(examples_[static_cast<std::size_t>(i)]);
+  }
+  void lay_out_mismatched(std::span<const index> members) {
+    mismatched_packs_.clear();
+    for (const index i : members) reference_.add_mismatched(mismatched_packs_, i);
+  }
+  micro_batch<T> batch(std::span<const index> members) const { return {examples_, members, scores_, reference_logps_}; }
+
+  /// Forward of pack p, whose results join the micro-batch's.
+  void score(index p, pass<B>& by) {
+    by.forward(packs_[p]);
+    scores_.append(by, packs_[p]);
+  }
+  void differentiate(std::span<const index> members, const tree_range& range) {
+    d_logps_.resize(static_cast<std::size_t>(scores_.targets()));
+    objective_->differentiate(batch(members), range, std::span<T>(d_logps_));
+  }
+
+  /// What the objective must know of the laid-out micro-batch before the policy's own pass.
+  void consult_reference(std::span<const index> members) {
+    if constexpr (Objective::needs_reference) reference_.collect(packs_, members, reference_logps_);
+    if constexpr (Objective::needs_mismatched) {
+      lay_out_mismatched(members);
+      mismatched_policy_.clear();
+      for (index p = 0; p < mismatched_packs_.size(); ++p) {
+        inference_.forward(mismatched_packs_[p]);
+        reference_model<B>::append_sums(inference_.logps(), mismatched_packs_[p], mismatched_policy_);
+      }
+      reference_.collect_mismatched(mismatched_packs_, members, mismatched_reference_);
+      objective_->take_mismatched(mismatched_policy_, mismatched_reference_);
+    }
+  }
+
+  Objective* objective_;
+  reference_model<B> reference_;
+  tree_packs packs_, mismatched_packs_;
+  pass<B> training_, inference_;
+  std::span<const prompt_tree> examples_;
+  pass_limits limits_, mismatched_limits_;
+  index targets_ = 0, responses_ = 0;
+  batch_scores<T> scores_;
+  std::vector<T> reference_logps_, d_logps_;
+  std::vector<double> mismatched_policy_, mismatched_reference_;
+};
+
+}  // namespace tilt
