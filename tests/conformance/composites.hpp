@@ -10,6 +10,7 @@ namespace tilt::test {
 struct named_values {
   const char* name;
   std::vector<double> values;
+  double terms = 0;  ///< the size of the terms that an element adds up, where that says more than the largest element does
   friend bool operator==(const named_values& a, const named_values& b) { return a.values == b.values; }
 };
 using results = std::vector<named_values>;
@@ -29,13 +30,14 @@ template <class U, class B> std::vector<double> widened(own_array<U, B>& array) 
 /// The worst element of everything that a test case compares, in units of the tolerance.
 class worst_element {
  public:
-  /// Elements that are small beside their array's largest are sums that cancel: they are measured against it.
+  /// Elements that are small beside their array's largest, or their terms, are sums that cancel: they are measured against it.
   void compare(const results& found, const results& expected, long double bound, const std::string& at) {
     REQUIRE(found.size() == expected.size());
     for (std::size_t i = 0; i < found.size(); ++i) {
       if (found[i].values.empty() && expected[i].values.empty()) continue;
       INFO(at << ": " << found[i].name);
-      const comparison c = all_close(found[i].values, expected[i].values, bound, largest(expected[i].values));
+      const comparison c =
+          all_close(found[i].values, expected[i].values, bound, std::max<long double>(expected[i].terms, largest(expected[i].values)));
       CHECK(c);
       if (worst_ >= 0 && !(c.error / bound > worst_)) continue;
       worst_ = c.error / bound;

@@ -41,9 +41,9 @@ template <class B, class T> results run_norm(B& backend, const norm_case<T>& c) 
                         c.centred ? d_bias.data() : nullptr, c.terms.template in<S>(terms.data()), ones.data());
   return {{"y", widened(c.in_place ? x : y)},
           {"statistics", widened(statistics)},
-          {"dx", widened(dx)},
-          {"dw", widened(d_weight)},
-          {"db", widened(d_bias)}};
+          {"dx", widened(dx), 1},
+          {"dw", widened(d_weight), 1},
+          {"db", widened(d_bias), 1}};
 }
 
 template <class T> struct rope_case {
@@ -92,7 +92,7 @@ template <class B, class T> results run_linear(B& backend, const linear_case<T>&
   detail::linear_forward(backend, c.x.template in<const S>(x.data()), w, c.y.template in<S>(y.data()));
   detail::linear_backward_input(backend, c.dy.template in<const S>(dy.data()), w, c.dx.template in<S>(dx.data()), c.accumulate);
   detail::linear_backward_weights(backend, c.x.template in<const S>(x.data()), c.dy.template in<const S>(dy.data()), d_w, ones.data());
-  return {{"y", widened(y)}, {"dx", widened(dx)}, {"dW", widened(d_weight)}, {"db", widened(d_bias)}};
+  return {{"y", widened(y), 1}, {"dx", widened(dx), 1}, {"dW", widened(d_weight), 1}, {"db", widened(d_bias), 1}};
 }
 
 /// Gate, up, the hidden's gradient: from −8 to 8, where silu and gelu are flat, steep and bent.

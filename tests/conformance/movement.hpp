@@ -46,8 +46,8 @@ template <class B, class T> results run_movement(B& backend, const movement_case
                              c.groups.key.count, x, c.d_table.template in<S>(d_table.data()));
   add_column_sums(backend, x, ones.data(), sums.data());
   add_to_rows(backend, row.data(), x);
-  return {{"gathered", widened(gathered)},         {"gathered and added", widened(positions)}, {"scattered", widened(scattered)},
-          {"scattered and added", widened(added)}, {"embedding's gradient", widened(d_table)}, {"column sums", widened(sums)}};
+  return {{"gathered", widened(gathered)},         {"gathered and added", widened(positions)},    {"scattered", widened(scattered)},
+          {"scattered and added", widened(added)}, {"embedding's gradient", widened(d_table), 1}, {"column sums", widened(sums), 1}};
 }
 
 template <class B, class T> results run_elementwise(B& backend, const std::vector<T>& a, const std::vector<T>& b, index n) {
