@@ -94,5 +94,25 @@
 #include <tilt/rl/sampling.hpp>
 
 #include <tilt/theory/bradley_terry.hpp>
+#include <tilt/theory/claim.hpp>
+#include <tilt/theory/claims/claims.hpp>
+#include <tilt/theory/claims/cross_entropy.hpp>
+#include <tilt/theory/claims/displacement.hpp>
+#include <tilt/theory/claims/finite_optimum.hpp>
+#include <tilt/theory/claims/gradient_weight.hpp>
+#include <tilt/theory/claims/kto_value.hpp>
+#include <tilt/theory/claims/masks.hpp>
+#include <tilt/theory/claims/optimal_policy.hpp>
+#include <tilt/theory/claims/prompt_tokens.hpp>
+#include <tilt/theory/claims/recovery.hpp>
+#include <tilt/theory/claims/small_world.hpp>
+#include <tilt/theory/claims/strength_and_distance.hpp>
+#include <tilt/theory/claims/unbounded_penalty.hpp>
+#include <tilt/theory/claims/unseen_answers.hpp>
+#include <tilt/theory/claims/vocabulary_sum.hpp>
+#include <tilt/theory/descend.hpp>
+#include <tilt/theory/minimize.hpp>
 #include <tilt/theory/prefix_tree.hpp>
+#include <tilt/theory/tabular.hpp>
 #include <tilt/theory/tilted.hpp>
+#include <tilt/theory/world.hpp>
