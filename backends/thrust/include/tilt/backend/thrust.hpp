@@ -4,8 +4,9 @@
 // so it is one for the whole program: give it on the command line of every file.
 #if !defined(THRUST_DEVICE_SYSTEM) && !defined(__CUDACC__)
 #error \
-    "tilt/backend/thrust.hpp: no device system is chosen. Link tilt::thrust, or compile with -DTHRUST_DEVICE_SYSTEM=THRUST_DEVICE_SYSTEM_TBB (or _OMP, _CPP), or, for a GPU, with nvcc"
-#endif
+    "tilt/backend/thrust.hpp: no device system is chosen. Link tilt::thrust, or compile with \
+-DTHRUST_DEVICE_SYSTEM=THRUST_DEVICE_SYSTEM_TBB (or _OMP, _CPP), or, for a GPU, with nvcc"
+#else
 #include <thrust/detail/config.h>
 #if THRUST_DEVICE_SYSTEM != THRUST_DEVICE_SYSTEM_CUDA
 #include <tilt/backend/thrust_host.hpp>
@@ -13,5 +14,7 @@
 #include <tilt/backend/thrust_cuda.hpp>
 #else
 #error \
-    "tilt/backend/thrust.hpp: the device system is CUDA, which needs nvcc; for the host, compile with -DTHRUST_DEVICE_SYSTEM=THRUST_DEVICE_SYSTEM_TBB (or _OMP, _CPP)"
+    "tilt/backend/thrust.hpp: the device system is CUDA, which needs nvcc; for the host, compile with \
+-DTHRUST_DEVICE_SYSTEM=THRUST_DEVICE_SYSTEM_TBB (or _OMP, _CPP)"
+#endif
 #endif

@@ -9,8 +9,8 @@
 namespace tilt {
 
 /// A SIMD packet on the vector extensions of GCC and clang, with elementary functions of its own, for backends whose library has no
-/// packets: as many numbers as the build's instruction set holds in a register. Models `packet`; functions are within 2 units in the
-/// last place (tanh within 4) over the whole line, subnormal numbers, infinities and NaN included. No branches, no tables.
+/// packets: as many numbers as the build's instruction set holds in a register. Models `packet`; exp and log are within 1.1 units in the
+/// last place and the others within 2.6 (measured), over the whole line, subnormal numbers, infinities and NaN included. No branches, no tables.
 template <class T>
 requires std::same_as<T, float> || std::same_as<T, double>
 class vector_packet {
