@@ -13,8 +13,14 @@
 using tested_backend = TILT_EXPAND(TILT_TESTED_TYPE, TILT_TESTED);
 #define TILT_TESTED_AS TILT_EXPAND(TILT_TESTED_NAME, TILT_TESTED) ": "
 
+#include <conformance/attention.hpp>
+#include <conformance/fast_paths.hpp>
+#include <conformance/head.hpp>
+#include <conformance/layers.hpp>
 #include <conformance/maps.hpp>
 #include <conformance/model.hpp>
+#include <conformance/movement.hpp>
+#include <conformance/optimizers.hpp>
 #include <conformance/products.hpp>
 #include <conformance/rows.hpp>
 #include <conformance/storage.hpp>

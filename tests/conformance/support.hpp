@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What the suite's files share: arrays in a backend's memory, random matrices of every layout.
+#include <algorithm>
 #include <concepts>
 #include <random>
 #include <string>
@@ -27,7 +28,8 @@ template <class U, class B> class own_array {
   }
 
  private:
-  static index ssize(const std::vector<U>& v) { return static_cast<index>(v.size()); }
+  // Bounded in so many words: g++ 12 else believes that a vector may be larger than memory, and warns where an allocation is inlined.
+  static index ssize(const std::vector<U>& v) { return std::clamp<index>(static_cast<index>(v.size()), 0, index{1} << 40); }
   B* backend_;
   buffer_of<B, U> buffer_;
   index size_;

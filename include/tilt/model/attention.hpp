@@ -145,13 +145,42 @@ template <class T> struct attention_backward_program {
   }
 };
 
+}  // namespace tilt::detail
+
+namespace tilt {
+
+template <class B>
+concept attends_forward = requires(B& b, const detail::attention_arguments<typename B::scalar>& a, matrix_view<typename B::scalar> out,
+                                   team_scratch<typename B::scalar> scratch) { b.attention_forward(a, out, scratch); };
+template <class B>
+concept attends_backward = requires(B& b, const detail::attention_arguments<typename B::scalar>& a, matrix_view<const typename B::scalar> g,
+                                    matrix_view<typename B::scalar> d, team_scratch<typename B::scalar> scratch) {
+  b.attention_backward(a, g, d, d, d, scratch);
+};
+/// A backend with attention of its own: members attention_forward and attention_backward that take what the functions below take after
+/// the backend, and do what they do. Found at compile time.
+template <class B>
+concept fuses_attention = attends_forward<B> && attends_backward<B>;
+
+}  // namespace tilt
+
+namespace tilt::detail {
+
+template <class B> struct require_whole_attention {
+  static_assert(attends_forward<B> == attends_backward<B>,
+                "a backend that fuses attention needs both attention_forward(a, out, scratch) and attention_backward(a, d_out, d_query, d_key, "
+                "d_value, scratch) (docs/backends.md, Fast paths)");
+  static constexpr bool value = fuses_attention<B>;
+};
+
 /// Scratch elements that a team needs.
 inline constexpr index attention_scratch(index longest, bool backward) { return attention_tile * longest * (backward ? 2 : 1); }
 
 template <backend B>
 void attention_forward(B& b, const attention_arguments<typename B::scalar>& a, matrix_view<typename B::scalar> out,
                        team_scratch<typename B::scalar> scratch) {
-  b.rows(a.plan.tiles * a.kv_heads, attention_forward_program<typename B::scalar>{a, out}, scratch);
+  if constexpr (require_whole_attention<B>::value) b.attention_forward(a, out, scratch);
+  else b.rows(a.plan.tiles * a.kv_heads, attention_forward_program<typename B::scalar>{a, out}, scratch);
 }
 
 /// d_query is assigned; d_key and d_value are accumulated into (several branches share a prompt's).
@@ -159,7 +188,8 @@ template <backend B>
 void attention_backward(B& b, const attention_arguments<typename B::scalar>& a, matrix_view<const typename B::scalar> d_out,
                         matrix_view<typename B::scalar> d_query, matrix_view<typename B::scalar> d_key,
                         matrix_view<typename B::scalar> d_value, team_scratch<typename B::scalar> scratch) {
-  b.rows(a.plan.trees * a.kv_heads, attention_backward_program<typename B::scalar>{a, d_out, d_query, d_key, d_value}, scratch);
+  if constexpr (require_whole_attention<B>::value) b.attention_backward(a, d_out, d_query, d_key, d_value, scratch);
+  else b.rows(a.plan.trees * a.kv_heads, attention_backward_program<typename B::scalar>{a, d_out, d_query, d_key, d_value}, scratch);
 }
 
 }  // namespace tilt::detail

@@ -120,8 +120,35 @@ template <class T> struct head_arguments {
   head_memory<T> memory;
 };
 
+}  // namespace tilt::detail
+
+namespace tilt {
+
+template <class B>
+concept reads_head_forward =
+    requires(B& b, const detail::head_arguments<typename B::scalar>& a, const detail::head_outputs<typename B::scalar>& out) { b.head_forward(a, out); };
+template <class B>
+concept reads_head_backward = requires(B& b, const detail::head_arguments<typename B::scalar>& a, const typename B::scalar* d_logps,
+                                       matrix_view<typename B::scalar> d) { b.head_backward(a, d_logps, d, d); };
+/// A backend with a vocabulary head of its own: members head_forward and head_backward that take what the functions below take after
+/// the backend, and do what they do; whether they use the memory that is given for logits is theirs. Found at compile time.
+template <class B>
+concept fuses_head = reads_head_forward<B> && reads_head_backward<B>;
+
+}  // namespace tilt
+
+namespace tilt::detail {
+
+template <class B> struct require_whole_head {
+  static_assert(reads_head_forward<B> == reads_head_backward<B>,
+                "a backend that fuses the vocabulary head needs both head_forward(a, out) and head_backward(a, d_logps, d_hidden, d_embedding) "
+                "(docs/backends.md, Fast paths)");
+  static constexpr bool value = fuses_head<B>;
+};
+
 template <backend B> void head_forward(B& b, const head_arguments<typename B::scalar>& a, const head_outputs<typename B::scalar>& out) {
   using T = typename B::scalar;
+  if constexpr (require_whole_head<B>::value) return b.head_forward(a, out);
   for_each_chunk(a.memory, a.hidden.extent[0], a.embedding.extent[0], [&](index first, index count, matrix_view<T> logits, bool) {
     b.gemm(row_range(a.hidden, first, count), transposed(a.embedding), logits, false);
     b.rows(count, head_forward_program<T>{logits, first, a.targets, a.normalizer, out}, {});
@@ -133,6 +160,7 @@ template <backend B>
 void head_backward(B& b, const head_arguments<typename B::scalar>& a, const typename B::scalar* d_logps,
                    matrix_view<typename B::scalar> d_hidden, matrix_view<typename B::scalar> d_embedding) {
   using T = typename B::scalar;
+  if constexpr (require_whole_head<B>::value) return b.head_backward(a, d_logps, d_hidden, d_embedding);
   for_each_chunk(a.memory, a.hidden.extent[0], a.embedding.extent[0], [&](index first, index count, matrix_view<T> logits, bool kept) {
     if (!kept) b.gemm(row_range(a.hidden, first, count), transposed(a.embedding), logits, false);
     b.rows(count, head_backward_program<T>{logits, first, a.targets, a.normalizer, d_logps}, {});

@@ -25,6 +25,15 @@ template <class T> struct adamw_body {
 };
 }  // namespace detail
 
+struct adamw;
+
+/// A backend with an update of its own: adamw_update(options, buffers, learning_rate, count), which does what adamw::update does, the
+/// gradient's judge included. Found at compile time.
+template <class B>
+concept fuses_adamw = requires(B& b, const adamw& options, const update_buffers<typename B::scalar>& u, double learning_rate, index count) {
+  b.adamw_update(options, u, learning_rate, count);
+};
+
 /// Adam with decoupled weight decay, Loshchilov & Hutter 2019 (arXiv 1711.05101), Algorithm 2, as torch.optim.AdamW computes it:
 /// w ← (1 − ηλ)w;  m ← m + (1 − β₁)(g − m);  v ← β₂v + (1 − β₂)g²;  w ← w − η/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε).
 struct adamw {
@@ -45,6 +54,7 @@ struct adamw {
   /// loss or gradient are not finite.
   template <backend B> void update(B& b, const update_buffers<typename B::scalar>& u, double learning_rate, index count) const {
     using T = typename B::scalar;
+    if constexpr (fuses_adamw<B>) return b.adamw_update(*this, u, learning_rate, count);
     const auto t = static_cast<double>(count);
     const double step_size = learning_rate / (1 - std::pow(beta1, t)), root_correction = 1 / std::sqrt(1 - std::pow(beta2, t));
     detail::over_decay_ranges(u, weight_decay, [&](const detail::update_span<T>& span, index n, double decay) {

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The vocabulary head in chunks, with logits that are kept and logits that are not, forward and backward.
+#include <conformance/composites.hpp>
+#include <tilt/model/head.hpp>
+
+namespace tilt::test {
+
+/// Rows with no, one or several targets, which own them out of order.
+template <class T> struct head_case {
+  index rows, vocabulary, width, kept_rows, chunk_rows;
+  std::vector<std::int32_t> begin{0}, item, label;
+  random_matrix<T> hidden, embedding, d_hidden, d_embedding;
+  std::vector<T> d_logps;
+
+  head_case(index r, index v, index d, index kept, index chunk, std::mt19937_64& random)
+      : rows(r), vocabulary(v), width(d), kept_rows(kept), chunk_rows(chunk), hidden(r, d, any_rows(random), random),
+        embedding(v, d, layout::rows, random), d_hidden(r, d, any_rows(random), random), d_embedding(v, d, layout::rows, random) {
+    for (index row = 0; row < rows; ++row) {
+      for (std::size_t targets = random() % 4; targets > 0; --targets) item.push_back(static_cast<std::int32_t>(item.size()));
+      begin.push_back(static_cast<std::int32_t>(item.size()));
+    }
+    std::shuffle(item.begin(), item.end(), random);
+    label.resize(item.size());
+    for (index row = 0; row < rows; ++row)
+      for (std::int32_t t = begin[static_cast<std::size_t>(row)]; t < begin[static_cast<std::size_t>(row) + 1]; ++t)
+        label[static_cast<std::size_t>(t)] = label_for(row, random);
+    d_logps = random_vector<T>(static_cast<index>(item.size()), random);
+  }
+  std::string text() const {
+    std::ostringstream out;
+    out << rows << " rows of " << width << ", " << vocabulary << " tokens, " << item.size() << " targets, " << kept_rows
+        << " kept, chunks of " << chunk_rows;
+    return out.str();
+  }
+
+ private:
+  // Half of the labels have the largest logit, where rounding cannot make another the largest; the others clearly have not.
+  std::int32_t label_for(index row, std::mt19937_64& random) const {
+    std::vector<std::pair<double, std::int32_t>> logits;
+    for (index v = 0; v < vocabulary; ++v) {
+      double z = 0;
+      for (index i = 0; i < width; ++i) z += static_cast<double>(hidden.view()(row, i)) * static_cast<double>(embedding.view()(v, i));
+      logits.emplace_back(z, static_cast<std::int32_t>(v));
+    }
+    std::sort(logits.rbegin(), logits.rend());
+    const bool clear = vocabulary == 1 || logits[0].first - logits[1].first > 0.01;
+    if (clear && random() % 2) return logits[0].second;
+    std::size_t rank = logits.size() - 1;
+    if (vocabulary > 1) rank -= random() % ((logits.size() + 1) / 2);
+    return logits[rank].second;
+  }
+};
+
+template <class B, class T> results run_head(B& backend, const head_case<T>& c) {
+  using S = typename B::scalar;
+  auto begin = own(backend, c.begin), item = own(backend, c.item), label = own(backend, c.label);
+  auto hidden = place(backend, c.hidden.memory), embedding = place(backend, c.embedding.memory);
+  auto d_hidden = place(backend, c.d_hidden.memory), d_embedding = place(backend, c.d_embedding.memory),
+       d_logps = place(backend, c.d_logps);
+  const std::size_t targets = c.item.size();
+  auto out = own(backend, std::vector<S>(4 * targets, S(-1))),
+       normalizer = own(backend, std::vector<S>(static_cast<std::size_t>(c.rows), S(-1)));
+  auto kept = own(backend, std::vector<S>(static_cast<std::size_t>(c.kept_rows * c.vocabulary), std::numeric_limits<S>::quiet_NaN()));
+  auto chunk = own(backend, std::vector<S>(static_cast<std::size_t>(c.chunk_rows * c.vocabulary), std::numeric_limits<S>::quiet_NaN()));
+  const index step = static_cast<index>(targets);
+  const detail::head_arguments<S> a{c.hidden.template in<const S>(hidden.data()),
+                                    c.embedding.template in<const S>(embedding.data()),
+                                    {begin.data(), item.data(), label.data()},
+                                    normalizer.data(),
+                                    {kept.data(), chunk.data(), c.kept_rows, c.chunk_rows}};
+  detail::head_forward(backend, a, detail::head_outputs<S>{out.data(), out.data() + step, out.data() + 2 * step, out.data() + 3 * step});
+  detail::head_backward(backend, a, d_logps.data(), c.d_hidden.template in<S>(d_hidden.data()),
+                        c.d_embedding.template in<S>(d_embedding.data()));
+  const std::vector<double> all = widened(out);
+  const auto part = [&](index i) { return std::vector<double>(all.begin() + i * step, all.begin() + (i + 1) * step); };
+  return {{"logps", part(0)},
+          {"entropies", part(1)},
+          {"mean_logits", part(2)},
+          {"top1", part(3)},
+          {"normalizer", widened(normalizer)},
+          {"d_hidden", widened(d_hidden)},
+          {"d_embedding", widened(d_embedding)}};
+}
+
+template <class T, class Run> void for_each_head_case(const Run& run) {
+  std::mt19937_64 random(12);
+  struct extents {
+    index rows, v, d, kept, chunk;
+  };
+  for (const extents& e : {extents{0, 7, 3, 0, 4},
+                           {1, 1, 1, 0, 1},
+                           {1, 2, 5, 1, 0},
+                           {7, 61, 20, 7, 0},
+                           {13, 130, 33, 5, 4},
+                           {29, 257, 16, 0, 8},
+                           {10, 1000, 9, 3, 128}})
+    run(head_case<T>(e.rows, e.v, e.d, e.kept, e.chunk, random));
+  for (int i = 0; i < 10; ++i) {
+    const index rows = static_cast<index>(random() % 40), v = 1 + static_cast<index>(random() % 150);
+    run(head_case<T>(rows, v, 1 + static_cast<index>(random() % 40), rows * static_cast<index>(random() % 3) / 2,
+                     1 + static_cast<index>(random() % 9), random));
+  }
+}
+
+/// A logit is a sum over the width, a normaliser one over the vocabulary, a row of the embedding's gradient one over rows.
+template <class T> long double head_bound(const head_case<T>& c) {
+  return tolerance<T>::sum(static_cast<std::size_t>(std::max({c.rows, c.vocabulary, c.width})));
+}
+
+}  // namespace tilt::test
+
+TEST_CASE(TILT_TESTED_AS "the vocabulary head, forward and backward, equals the reference backend's") {
+  using namespace tilt::test;
+  using T = tested_backend::scalar;
+  worst_element worst;
+  for_each_head_case<T>([&](const head_case<T>& c) {
+    check_composite<tested_backend>([&](auto& backend) { return run_head(backend, c); }, head_bound(c), c.text(), worst);
+  });
+  worst.report("vocabulary head");
+}
