@@ -6,6 +6,10 @@
 #include <thrust/for_each.h>
 #include <thrust/iterator/counting_iterator.h>
 #include <thrust/system/cuda/execution_policy.h>
+#include <thrust/version.h>
+#if THRUST_VERSION < 300000
+#error "tilt/backend/thrust_cuda.hpp: this is not the Thrust of a CUDA 13 toolkit; take other Thrust headers out of the include path"
+#endif
 
 #include <cstring>
 #include <tilt/backend/cuda_product.hpp>
