@@ -105,7 +105,7 @@ template <class B, class Objective> class trainer {
         gradients_(policy.backend().template allocate<T>(policy.size())),
         norm_(policy.backend(), policy.size()),
         optimizer_(policy.backend(), options_.optimizer(), policy.size(), policy.decayed_size()) {
-    if constexpr (!Objective::needs_reference) {
+    if (!needs_reference(objective_)) {
       const auto unused = [this](bool given, const char* option) {
         if (given) throw input_error(std::string(option) + ": the loss " + std::string(objective_.name()) + " has no reference; leave it away");
       };
