@@ -6,6 +6,10 @@
 #include <thrust/for_each.h>
 #include <thrust/iterator/counting_iterator.h>
 #include <thrust/system/cuda/execution_policy.h>
+#include <thrust/version.h>
+#if THRUST_VERSION < 300000
+#error "tilt/backend/thrust_cuda.hpp: this is not the Thrust of a CUDA 13 toolkit; take other Thrust headers out of the include path"
+#endif
 
 #include <cstring>
 #include <tilt/backend/cuda_product.hpp>
@@ -67,6 +71,9 @@ class cuda_stream {
 
 }  // namespace detail
 
+/// What Thrust's device system is called.
+inline constexpr const char* thrust_system = "CUDA";
+
 /// Runs on a GPU: Thrust's device system CUDA. Everything goes to one stream of its own, in order; only copy_out waits for it. A map is
 /// a thrust::for_each, a row program a block of 128 threads a row, a product cuBLAS's, with the precision that `Product` names. After
 /// construction the four primitives but for the copies can be captured in a CUDA graph. Uses the device that is current at construction.
@@ -74,7 +81,7 @@ template <class T, class Product = float32_product> class thrust_backend {
  public:
   using scalar = T;
   static constexpr bool row_exact = false;  // cuBLAS chooses its order of summation by shape
-  static constexpr const char* name = "thrust, CUDA";
+  static constexpr const char* name = "cuda";
 
   thrust_backend() : product_(stream_.get()) {
     int device = 0, processors = 0;

@@ -6,6 +6,7 @@
 #include <thrust/execution_policy.h>
 #include <thrust/for_each.h>
 #include <thrust/iterator/counting_iterator.h>
+#include <thrust/version.h>
 
 #include <atomic>
 #include <exception>
@@ -65,17 +66,20 @@ class thrust_workers {
 };
 static_assert(worker_pool<thrust_workers>);
 
+/// What Thrust's device system is called: TBB, OpenMP, C++, or CUDA.
+#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_TBB
+inline constexpr const char* thrust_system = "TBB";
+#elif THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_OMP
+inline constexpr const char* thrust_system = "OpenMP";
+#else
+inline constexpr const char* thrust_system = "C++";
+#endif
+
 /// Runs on the CPU, on Thrust's device system CPP, OMP or TBB: its threads and its memory. Thrust knows no packets and no product, so
 /// these are the library's own (vector_packet, packed_gemm), and bits do not depend on the system or the number of workers.
 template <class T> class thrust_backend : public packet_backend<vector_packet<T>, thrust_workers> {
  public:
-#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_OMP
-  static constexpr const char* name = "thrust, OpenMP";
-#elif THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_TBB
-  static constexpr const char* name = "thrust, TBB";
-#else
-  static constexpr const char* name = "thrust, C++";
-#endif
+  static constexpr const char* name = "thrust";
   using packet_backend<vector_packet<T>, thrust_workers>::packet_backend;
 
   template <class U> thrust_buffer<U> allocate(index n) { return thrust_buffer<U>(n); }
