@@ -124,8 +124,18 @@
 #include <tilt/train/step_range.hpp>
 #include <tilt/train/trainer.hpp>
 
+#include <tilt/rl/advantages.hpp>
+#include <tilt/rl/gae.hpp>
 #include <tilt/rl/generate.hpp>
+#include <tilt/rl/grpo.hpp>
+#include <tilt/rl/kl_controller.hpp>
+#include <tilt/rl/kl_estimators.hpp>
+#include <tilt/rl/ppo.hpp>
+#include <tilt/rl/rloo.hpp>
 #include <tilt/rl/sampling.hpp>
+#include <tilt/rl/surrogates.hpp>
+#include <tilt/rl/token_batch.hpp>
+#include <tilt/rl/token_rewards.hpp>
 
 #include <tilt/theory/bradley_terry.hpp>
 #include <tilt/theory/claim.hpp>
