@@ -29,7 +29,7 @@ struct expectation {
 };
 
 const std::map<std::string, expectation> table{
-    // name                        own    prompt  β    revers. lengths splits
+    // own offset, prompt shift, power of β, reversal, lengths, splits
     {"sigmoid", {true, true, 0, true, false, true}},
     {"hinge", {true, true, 0, true, false, true}},
     {"ipo", {true, false, 2, true, true, true}},
