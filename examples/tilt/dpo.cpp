@@ -2,6 +2,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tilt/train/preference.hpp>
 
 #include "commands.hpp"
 #include "loss_settings.hpp"
@@ -60,8 +61,7 @@ struct dpo_command {
   void choose(training_job& job) {
     if (!options["sft_weight"].given()) read_weights();
     terms.check();
-    loss->make([&job](const auto& chosen) { job.loss = chosen; });
-    job.terms = terms;
+    loss->make([&]<class L>(const L& chosen) { job.objective = choice_of(data_shape::pairs, preference_objective<L>(chosen, terms)); });
   }
 
   settings options;

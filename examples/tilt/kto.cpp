@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <memory>
 #include <optional>
+#include <tilt/train/kto.hpp>
 
 #include "commands.hpp"
 #include "loss_settings.hpp"
@@ -33,8 +34,10 @@ void add_kto(CLI::App& program, action& chosen) {
   const auto command = std::make_shared<kto_command>(app);
   app.callback([&chosen, command] {
     chosen = [command] {
-      return run_training(command->options, command->run,
-                          [command](training_job& job) { command->loss->make([&job](const auto& loss) { job.loss = loss; }); });
+      return run_training(command->options, command->run, [command](training_job& job) {
+        command->loss->make(
+            [&job]<class L>(const L& loss) { job.objective = choice_of(data_shape::labelled, labelled_objective<L>(loss)); });
+      });
     };
   });
 }

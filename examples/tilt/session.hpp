@@ -5,16 +5,12 @@
 #include <span>
 #include <string>
 #include <tilt/data/prompt_tree.hpp>
-#include <tilt/loss/losses.hpp>
 #include <tilt/rl/sampling.hpp>
 #include <tilt/train/metrics.hpp>
 #include <tilt/train/options.hpp>
-#include <tilt/train/preference.hpp>
-#include <tilt/train/sft.hpp>
-#include <tuple>
-#include <type_traits>
-#include <variant>
 #include <vector>
+
+#include "objective_choice.hpp"
 
 namespace tilt {
 class model_folder;
@@ -24,22 +20,15 @@ namespace tilt::program {
 
 /// Which arithmetic runs a model.
 struct compute {
-  std::string backend = "eigen";
+  std::string backend;  ///< a name of `tilt backends`
   std::string dtype = "float32";
   index threads = 0;  ///< 0: as many as the hardware has
 };
 
-namespace detail {
-template <class... Losses> std::variant<std::remove_cvref_t<Losses>...> any_of_these(const std::tuple<Losses...>&);
-}
-/// Any loss of the library.
-using loss_choice = decltype(detail::any_of_these(std::tuple_cat(pair_losses{}, labelled_losses{}, std::tuple<sft_loss>{})));
-
 struct training_job {
   std::span<const prompt_tree> train, eval;
   training_options options;
-  loss_choice loss;
-  preference_terms terms;                   ///< beside a pair loss
+  objective_choice objective;
   const model_folder* reference = nullptr;  ///< null: the model as it is now
   std::string resume_from;                  ///< a checkpoint's folder; empty: from the beginning
   std::function<void(index done, index total)> begun;
@@ -74,12 +63,5 @@ class session {
 
 /// Loads the folder's weights. Throws input_error.
 std::unique_ptr<session> open_session(const compute& machine, const model_folder& folder);
-
-/// What a backend that was compiled in says of itself.
-struct backend_facts {
-  std::string name;
-  std::string what;
-};
-std::vector<backend_facts> backends();
 
 }  // namespace tilt::program

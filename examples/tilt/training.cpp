@@ -21,19 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-data_shape shape_of(const loss_choice& loss) {
-  return std::visit(
-      []<class L>(const L&) {
-        if constexpr (pair_loss<L>)
-          return data_shape::pairs;
-        else if constexpr (labelled_loss<L>)
-          return data_shape::labelled;
-        else
-          return data_shape::demonstrations;
-      },
-      loss);
-}
-
 /// "loss 0.693  margin 0.012  accuracy 0.50", of what the line has.
 std::string note_of(const metric_list& line, const char* prefix = "") {
   struct shown {
@@ -104,8 +91,8 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
   }
   job.options = c.options;
   job.options.max_length = rules.max_length;
-  const std::vector<prompt_tree> train = load_data(c.train, shape_of(job.loss), folder, rules);
-  const std::vector<prompt_tree> eval = c.eval.empty() ? std::vector<prompt_tree>() : load_data(c.eval, shape_of(job.loss), folder, rules);
+  const std::vector<prompt_tree> train = load_data(c.train, job.objective.shape, folder, rules);
+  const std::vector<prompt_tree> eval = c.eval.empty() ? std::vector<prompt_tree>() : load_data(c.eval, job.objective.shape, folder, rules);
   const std::unique_ptr<session> model = open_session(c.machine, folder);
 
   job.train = train;
@@ -122,7 +109,7 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
     if (done > 0) std::fprintf(stderr, "tilt: going on after step %td of %td, from %s\n", done, total, job.resume_from.c_str());
     bar = std::make_unique<progress>(
         s.command(), total,
-        progress_options{.first = done, .per_step = examples, .unit = shape_of(job.loss) == data_shape::pairs ? "pairs" : "examples"});
+        progress_options{.first = done, .per_step = examples, .unit = job.objective.shape == data_shape::pairs ? "pairs" : "examples"});
   };
   job.log = [&](const step_report& step) { log->write(step); };
   job.stepped = [&](const step_report& step) {
