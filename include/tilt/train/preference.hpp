@@ -26,7 +26,6 @@ struct preference_terms {
 /// micro-batches, as TRL's DPOTrainer does it. A tree's prompt and responses are run once, however many edges it has.
 template <class Loss> class preference_objective {
  public:
-  static constexpr bool needs_reference = uses_reference<Loss>();
   static constexpr bool needs_mismatched = false;
 
   explicit preference_objective(Loss loss = {}, preference_terms terms = {}) : loss_(loss), terms_((terms.check(), terms)) {
@@ -34,11 +33,20 @@ template <class Loss> class preference_objective {
   }
 
   const Loss& loss() const { return loss_; }
-  static constexpr std::string_view name() {
-    if constexpr (requires { Loss::name; }) return Loss::name;
+  // What the loss's type says of it, or, of any_pair_loss, the loss itself.
+  std::string_view name() const {
+    if constexpr (requires { loss_.name(); }) return loss_.name();
+    else if constexpr (requires { Loss::name; }) return Loss::name;
     else return "preference";
   }
-  bool separable() const { return !has_statistic<Loss>; }
+  bool needs_reference() const {
+    if constexpr (requires { loss_.uses_reference(); }) return loss_.uses_reference();
+    else return uses_reference<Loss>();
+  }
+  bool separable() const {
+    if constexpr (requires { loss_.has_statistic(); }) return !loss_.has_statistic();
+    else return !has_statistic<Loss>;
+  }
 
   void check(const prompt_tree& tree) {
     const auto refuse = [&tree](const char* what) {
@@ -54,6 +62,7 @@ template <class Loss> class preference_objective {
   void reserve(index trees, index) {
     for (side* s : {&chosen_, &rejected_}) s->reserve(static_cast<std::size_t>(trees * most_edges_));
     weights_.reserve(static_cast<std::size_t>(trees * most_edges_));
+    if constexpr (requires { loss_.reserve(index{}); }) loss_.reserve(trees * most_edges_);
   }
   void begin(const step_extent& step) { share_ = 1.0 / static_cast<double>(step.micro_batches); }
 
@@ -84,7 +93,7 @@ template <class Loss> class preference_objective {
     double entropies = 0, half_squares = 0;
     for (index r = 0; r < batch.scores.responses(); ++r) {
       entropies += sum_of(batch.scores.entropies(r));
-      if constexpr (needs_reference) half_squares += half_squared_ratios(batch, r);
+      if (needs_reference()) half_squares += half_squared_ratios(batch, r);
     }
     double chosen_logits = 0, rejected_logits = 0, hits = 0, likelihood = 0;
     index chosen_tokens = 0, rejected_tokens = 0;
@@ -101,10 +110,10 @@ template <class Loss> class preference_objective {
     m.add("logits/chosen", chosen_logits / static_cast<double>(chosen_tokens));
     m.add("logits/rejected", rejected_logits / static_cast<double>(rejected_tokens));
     m.add("mean_token_accuracy", hits / static_cast<double>(chosen_tokens));
-    metrics.each([&m](std::string_view name, double value) {
-      if (name != "loss" && (needs_reference || (name != "kl" && name != "chosen_falling"))) m.add(name, value);
+    metrics.each([&m, with_reference = needs_reference()](std::string_view name, double value) {
+      if (name != "loss" && (with_reference || (name != "kl" && name != "chosen_falling"))) m.add(name, value);
     });
-    if constexpr (needs_reference) m.add("kl/k2", half_squares / static_cast<double>(batch.scores.responses()));
+    if (needs_reference()) m.add("kl/k2", half_squares / static_cast<double>(batch.scores.responses()));
     return share_ * (terms_.loss_weight * metrics.loss - terms_.sft_weight * likelihood / static_cast<double>(chosen_tokens));
   }
 
@@ -158,7 +167,7 @@ template <class Loss> class preference_objective {
     for (index t = 0; t < batch.trees(); ++t) edges += static_cast<index>(batch.tree(t).edges.size());
     pair_batch<double> b{.policy_chosen = chosen_.policy, .policy_rejected = rejected_.policy, .length_chosen = chosen_.lengths, .length_rejected = rejected_.lengths,
                          .weights = weights_, .divisor = static_cast<double>(edges)};
-    if constexpr (needs_reference) {
+    if (needs_reference()) {
       b.reference_chosen = chosen_.reference;
       b.reference_rejected = rejected_.reference;
     }
@@ -175,7 +184,7 @@ template <class Loss> class preference_objective {
   }
   template <class T> void push(side& s, const micro_batch<T>& batch, index response, index shared) const {
     s.policy.push_back(weighted_sum(batch.policy_logps(response), shared));
-    if constexpr (needs_reference) s.reference.push_back(weighted_sum(batch.reference_logps(response), shared));
+    if (needs_reference()) s.reference.push_back(weighted_sum(batch.reference_logps(response), shared));
     s.lengths.push_back(batch.scores.tokens(response));
   }
   /// d += ∂loss/∂logp of every token of a response: the slope of the weighted sum, less the likelihood's share.
