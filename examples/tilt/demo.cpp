@@ -6,6 +6,7 @@
 #include <string>
 #include <tilt/error.hpp>
 #include <tilt/io/file.hpp>
+#include <tilt/loss/any_pair_loss.hpp>
 #include <tilt/loss/losses.hpp>
 #include <tilt/train/kto.hpp>
 #include <tilt/train/preference.hpp>
@@ -19,14 +20,12 @@
 namespace tilt::program {
 
 const std::vector<demo_method>& demo_methods() {
-  static constexpr auto pairs = []<pair_loss L>(L loss) -> any_objective<float> { return preference_objective<L>(loss); };
+  static constexpr auto pairs = [](const any_pair_loss& loss) -> any_objective<float> { return preference_objective<any_pair_loss>(loss); };
   static constexpr auto verdicts = []<labelled_loss L>(L loss) -> any_objective<float> { return labelled_objective<L>(loss); };
-  // Hinge at 0.2 leaves the language, to a KL of 14, and would press all else into the picture's left edge: its slope does not shrink
-  // before a pair is won by 1/β.
   static const std::vector<demo_method> methods = {
       {"sigmoid", {2, 1, 0.5, 0.2}, false, demo_aim::reward, [](double beta) { return pairs(dpo{.beta = beta}); }},
       {"ipo", {0.2, 0.1, 0.05}, false, demo_aim::win_rate, [](double beta) { return pairs(ipo{.beta = beta, .token_average = false}); }},
-      {"hinge", {2, 1, 0.5}, false, demo_aim::none, [](double beta) { return pairs(hinge{.beta = beta}); }},
+      {"hinge", {2, 1, 0.5, 0.2}, false, demo_aim::none, [](double beta) { return pairs(hinge{.beta = beta}); }},
       {"kto", {1, 0.5, 0.2}, true, demo_aim::none, [](double beta) { return verdicts(kto{.beta = beta}); }}};
   return methods;
 }
