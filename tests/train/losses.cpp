@@ -143,7 +143,7 @@ TEST_CASE("pair losses: an objective's coefficients are its loss's derivatives")
   for_each_pair_loss([]<class L>(const L& loss) {
     if (L::name == "kto_pair") return;  // nothing goes through its means
     CAPTURE(L::name);
-    check_coefficients(mixed().add(preference_objective<L>(loss, {.loss_weight = 0.75, .sft_weight = 0.5})),
+    check_coefficients(mixed().add(preference_objective<L>(loss, {.loss_weight = 0.75})),
                        made_up(examples_for(loss, 5, 3)));
     if constexpr (takes_ld_alpha<L>())
       check_coefficients(mixed().add(preference_objective<L>(loss, {.ld_alpha = 0.25})), made_up(examples_for(loss, 5, 2)));
@@ -195,11 +195,6 @@ TEST_CASE("mixtures of objectives add up, and report the first one's metrics") {
   CHECK(test::close(loss_of(mpo, data),
                     loss_of(mixed().add(first), data) + loss_of(mixed().add(second), data) + loss_of(mixed().add(third), data), 1e-14));
   check_coefficients(mpo, data);
-  // TRL's list and the term "sft" beside a loss are the same thing, where edges have no weights.
-  const made_up plain_data(random_examples(5, 2, 3));
-  const auto listed =
-      coefficients(mixed().add(preference_objective(dpo{})).add(preference_objective(sft{}, {.loss_weight = 0.5})), plain_data);
-  CHECK(test::all_close(listed, coefficients(mixed().add(preference_objective(dpo{}, {.sft_weight = 0.5})), plain_data), 1e-14, 1));
   CHECK_THROWS_AS(mixed().check(data.examples[0]), input_error);
 }
 
