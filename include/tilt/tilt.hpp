@@ -111,7 +111,9 @@
 #include <tilt/train/batch_gradient.hpp>
 #include <tilt/train/fingerprint.hpp>
 #include <tilt/train/kto.hpp>
+#include <tilt/train/list.hpp>
 #include <tilt/train/metrics.hpp>
+#include <tilt/train/mixed_objective.hpp>
 #include <tilt/train/objective.hpp>
 #include <tilt/train/options.hpp>
 #include <tilt/train/plan.hpp>
