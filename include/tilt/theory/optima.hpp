@@ -53,10 +53,8 @@ class optima_table {
  private:
   /// The least value's place is known to the root of rounding.
   static constexpr double by_value = 2e-6;
-  /// A policy without a slope at the start (a tie that a loss does not break) is set off by a little, to the better answer's side.
   template <class L> static double end_of(const L& loss, const two_answers& world, double start) {
-    const auto slope = [&](double theta) { return population(loss, world, theta).slope; };
-    return flow_limit(slope, slope(start) == 0 ? start + 0.01 : start);
+    return flow_limit([&](double theta) { return population(loss, world, theta).slope; }, start);
   }
   std::vector<loss_optimum> rows_;
 };
@@ -139,7 +137,7 @@ inline std::vector<loss_optimum> loss_optima() {
   t.add(plackett_luce{}, rare, skewed, of_delta, delta, "logit(p)/β", logit / beta);
   t.add(all_pairs{}, rare, skewed, of_delta, delta, "logit(p)/β", logit / beta);
   t.add(softmax_dpo{}, rare, skewed, of_delta, delta, "logit(p)/β", logit / beta);
-  t.add(lipo{}, usual, "scores r, set off from π_ref", of_delta, delta, "∞: the judge's order is certain", detail::unbounded);
+  t.add(lipo{}, usual, "scores r", of_delta, delta, "∞: the judge's order is certain", detail::unbounded);
   t.add(dpo_negatives{}, rare, "no negatives, " + skewed, of_delta, delta, "logit(p)/β", logit / beta);
   t.add(dpo_negatives_naive{}, rare, "no negatives, " + skewed, of_delta, delta, "logit(p)/β", logit / beta);
   return t.take();
