@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Takes backends/BACKEND out of a copy of SOURCE, configures all of it, builds one program of the conformance suite and runs a test of it.
+# Takes backends/BACKEND out of a copy of SOURCE, configures all of it, builds one program of its conformance tests and runs it.
 cmake_minimum_required(VERSION 3.25)
 function(run)
   execute_process(COMMAND ${ARGV} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
@@ -24,6 +24,6 @@ string(FIND "${output}" "tilt::${BACKEND} is left out" said)
 if(said EQUAL -1)
   message(FATAL_ERROR "The configuration does not say that tilt::${BACKEND} is left out:\n${output}")
 endif()
-set(program test_conformance_reference_double)
+set(program test_conformance_fused_calls)  # the quickest to compile
 run(${CMAKE_COMMAND} --build "${BINARY}/build" --target ${program})
-run("${BINARY}/build/tests/conformance/${program}" "reference double: rotary embedding, forward and backward, equals the reference backend's")
+run("${BINARY}/build/tests/conformance/${program}")
