@@ -111,7 +111,9 @@
 #include <tilt/train/batch_gradient.hpp>
 #include <tilt/train/fingerprint.hpp>
 #include <tilt/train/kto.hpp>
+#include <tilt/train/list.hpp>
 #include <tilt/train/metrics.hpp>
+#include <tilt/train/mixed_objective.hpp>
 #include <tilt/train/objective.hpp>
 #include <tilt/train/options.hpp>
 #include <tilt/train/plan.hpp>
@@ -124,8 +126,18 @@
 #include <tilt/train/step_range.hpp>
 #include <tilt/train/trainer.hpp>
 
+#include <tilt/rl/advantages.hpp>
+#include <tilt/rl/gae.hpp>
 #include <tilt/rl/generate.hpp>
+#include <tilt/rl/grpo.hpp>
+#include <tilt/rl/kl_controller.hpp>
+#include <tilt/rl/kl_estimators.hpp>
+#include <tilt/rl/ppo.hpp>
+#include <tilt/rl/rloo.hpp>
 #include <tilt/rl/sampling.hpp>
+#include <tilt/rl/surrogates.hpp>
+#include <tilt/rl/token_batch.hpp>
+#include <tilt/rl/token_rewards.hpp>
 
 #include <tilt/theory/bradley_terry.hpp>
 #include <tilt/theory/claim.hpp>

@@ -3,6 +3,7 @@
 #include <tilt/loss/evaluate.hpp>
 #include <tilt/scalar/log_sigmoid.hpp>
 #include <tuple>
+#include <vector>
 
 namespace tilt {
 
@@ -26,6 +27,12 @@ struct running_log_ratio {
     mean += (batch - mean) / batches;
   }
   shift value() const { return {mean}; }
+
+  std::vector<double> state() const { return {mean, batches}; }
+  void restore(const std::vector<double>& s) {
+    if (s.size() != 2) throw input_error("checkpoint: it holds no running mean of bco; resume with the same loss");
+    mean = s[0], batches = s[1];
+  }
 };
 
 /// Binary classifier optimisation (Jung et al. 2024, arXiv 2404.04656, eq. 8): −log σ(βu − δ) for a desirable response, −log σ(δ − βu) for an

@@ -14,7 +14,7 @@ struct dpo {
   double label_smoothing = 0;  ///< probability that a label is the wrong way round, in [0, ½)
 
   template <class T> TILT_HD T operator()(const pair_logps<T>& y) const {
-    return detail::logistic(constant<T>(beta) * y.margin(), label_smoothing);
+    return detail::logistic(scaled(beta, y.margin()), label_smoothing);
   }
   static constexpr bool of_margin = true;
 

@@ -36,6 +36,10 @@ template <class U> class aligned_buffer {
   index size_;
 };
 
+/// How a CPU backend multiplies unless it is told to use another library's product: by packed_gemm, whose bits do not depend on the other
+/// rows.
+struct packed_product {};
+
 /// What the CPU backends share: the four primitives on a packet type P and a pool of workers. Results do not depend on the number of
 /// workers: whoever does a piece of work, it is the same piece, done in the same order. One thread at a time may use a backend.
 template <packet P, worker_pool Pool = threads> class packet_backend {

@@ -21,8 +21,8 @@ template <class B, class Objective> class batch_gradient {
         reference_(policy, reference, {needs_reference(objective), needs_mismatched(objective)}, options),
         packs_(options.max_tokens),
         mismatched_packs_(options.max_tokens),
-        training_(policy, pass_kind::training),
-        inference_(policy, pass_kind::inference) {}
+        training_(policy, pass_kind::training, {.log_squares = wants_log_squares(objective)}),
+        inference_(policy, pass_kind::inference, {.log_squares = wants_log_squares(objective)}) {}
 
   /// Makes these the examples whose numbers `members` are.
   void select(std::span<const prompt_tree> examples, bool policy_is_initial) {
@@ -32,6 +32,8 @@ template <class B, class Objective> class batch_gradient {
   }
   bool selected(std::span<const prompt_tree> examples) const { return examples.data() == examples_.data() && examples.size() == examples_.size(); }
   std::uint64_t reference_hash() const { return reference_.weights_hash(); }
+  reference_model<B>& reference() { return reference_; }
+  const reference_model<B>& reference() const { return reference_; }
 
   /// Has `reserve` make room for this micro-batch.
   void measure(std::span<const index> members) {
@@ -55,7 +57,7 @@ template <class B, class Objective> class batch_gradient {
     if (reference_.online()) reference_.reserve(max(limits_, mismatched_limits_));
     const pass_limits without_gradient = objective_->separable() ? mismatched_limits_ : max(limits_, mismatched_limits_);
     if (without_gradient.tokens > 0) inference_.reserve(without_gradient);
-    scores_.reserve(responses_, targets_);
+    scores_.reserve(responses_, targets_, wants_log_squares(*objective_));
     for (auto* v : {&reference_logps_, &d_logps_}) v->reserve(static_cast<std::size_t>(targets_));
     for (auto* v : {&mismatched_policy_, &mismatched_reference_}) v->reserve(static_cast<std::size_t>(trees));
     objective_->reserve(trees, responses_);
@@ -106,6 +108,10 @@ template <class B, class Objective> class batch_gradient {
   }
 
  private:
+  static bool wants_log_squares(const Objective& objective) {
+    if constexpr (requires { objective.wants_log_squares(); }) return objective.wants_log_squares();
+    else return false;
+  }
   void lay_out(std::span<const index> members) {
     packs_.clear();
     for (const index i : members) packs_.add(examples_[static_cast<std::size_t>(i)]);

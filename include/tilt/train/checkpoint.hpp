@@ -65,9 +65,10 @@ template <class T> void write_checkpoint(const std::filesystem::path& folder, co
     if (state.best_loss < std::numeric_limits<double>::infinity()) values.set("best_loss", state.best_loss);
     values.set("kl_spent", state.kl_spent);
     write_file(fresh / "state.json", values.text());
-    const tensor_to_write tensors[] = {{"weights", {static_cast<index>(state.weights.size())}}, {"moments", {static_cast<index>(state.moments.size())}}};
+    std::vector<tensor_to_write> tensors{{"weights", {static_cast<index>(state.weights.size())}}, {"moments", {static_cast<index>(state.moments.size())}}};
+    if (!state.reference_weights.empty()) tensors.push_back({"reference_weights", {static_cast<index>(state.reference_weights.size())}});
     write_safetensors(fresh / "state.safetensors", tensors, sizeof(T) == 4 ? element_type::f32 : element_type::f64,
-                      [&](std::size_t i) -> std::span<const T> { return i == 0 ? state.weights : state.moments; });
+                      [&](std::size_t i) -> std::span<const T> { return i == 0 ? state.weights : i == 1 ? state.moments : state.reference_weights; });
     if (more) more(fresh);
     if (fs::exists(folder)) fs::rename(folder, old);
     fs::rename(fresh, folder);
@@ -116,6 +117,7 @@ template <class T> training_state<T> read_checkpoint(const std::filesystem::path
     if (tensor == nullptr) refuse(std::string("has no ") + name);
     *values = tensor->template values<T>();
   }
+  if (const safetensor* const moved = tensors.find("reference_weights"); moved != nullptr) state.reference_weights = moved->template values<T>();
   return state;
 }
 

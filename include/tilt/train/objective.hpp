@@ -60,6 +60,8 @@ template <class O> constexpr bool needs_mismatched(const O& o) {
 ///  - begin(extent) opens a step; differentiate(batch, range, d) writes the coefficients of the range's targets, one for each target of
 ///    the batch; record(batch, meters) adds the metrics and gives the micro-batch's share of the step's loss;
 ///  - list(meters) names the metrics; report(meters, line) appends what is derived from them.
+/// It may have wants_log_squares(), whether log Σ_v π(v)² of every target is to be there, and state() and restore(numbers), what it carries from
+/// step to step.
 template <class O, class T>
 concept objective = requires(O& o, const O& c, const prompt_tree& tree, const micro_batch<T>& batch, meters& m, metric_list& line, std::span<T> d) {
   { needs_reference(c) } -> std::same_as<bool>;

@@ -54,13 +54,14 @@ template <class B, class Objective> class trainer {
 
   /// What `run` needs in order to go on from here. Allocates.
   training_state<T> state() const {
-    training_state<T> s{identity_, step_, tokens_, optimizer_.count(), best_loss_, kl_spent_, {}, optimizer_.moments(), {}, {}};
+    training_state<T> s{identity_, step_, tokens_, optimizer_.count(), best_loss_, kl_spent_, {}, optimizer_.moments(), {}, {}, {}};
     s.weights.resize(static_cast<std::size_t>(policy_->size()));
     backend().copy_out(static_cast<const transformer<B>*>(policy_)->weights(), policy_->size(), s.weights.data());
     s.window = window_.state();
     const std::vector<double> loss = step_loss_.state();
     s.window.insert(s.window.end(), loss.begin(), loss.end());
     if constexpr (requires { objective_.state(); }) s.objective = objective_.state();
+    if (options_.sync_ref_model) s.reference_weights = gradient_.reference().own_weights();
     return s;
   }
 
@@ -111,6 +112,7 @@ template <class B, class Objective> class trainer {
       };
       unused(reference != nullptr, "reference_model");
       unused(options_.reference == reference_mode::online, "reference");
+      unused(options_.sync_ref_model, "sync_ref_model");
       unused(options_.kl_budget > 0, "kl_budget");
     }
     step_loss_.list("loss");
@@ -161,6 +163,8 @@ template <class B, class Objective> class trainer {
     optimizer_.restore(s.moments, s.optimizer_count);
     backend().copy_in(s.weights.data(), policy_->size(), policy_->weights());
     if constexpr (requires { objective_.restore(s.objective); }) objective_.restore(s.objective);
+    if (options_.sync_ref_model) gradient_.reference().restore_weights(s.reference_weights);
+    else if (!s.reference_weights.empty()) throw input_error("sync_ref_model: the checkpoint's reference had moved; resume with the same option");
     step_ = s.step;
     tokens_ = s.tokens;
     best_loss_ = s.best_loss;
@@ -242,6 +246,7 @@ template <class B, class Objective> class trainer {
     for (index b = 0; b < batches.count; ++b)
       for (const index i : members_of(batches.epoch, batches.first + b)) tokens_ += logical_tokens(train_[static_cast<std::size_t>(i)]);
     ++step_;
+    if (options_.sync_ref_model && step_ % options_.ref_model_sync_steps == 0) gradient_.reference().follow(*policy_, options_.ref_model_mixup_alpha);
     step_loss_.add("loss", loss);
     write_line(gradient.norm, learning_rate);
   }

@@ -5,9 +5,8 @@
 
 namespace tilt {
 
-/// How eigen_backend multiplies: the library's own kernel on Eigen's packets, whose bits do not depend on the other rows …
-struct packed_product {};
-/// … or Eigen's product, whose bits do (it changes its blocking, and its order of summation, with the shape), and which allocates.
+/// Instead of packed_product: Eigen's product, whose bits depend on the other rows (it changes its blocking, and its order of summation,
+/// with the shape), and which allocates.
 struct eigen_product {};
 
 /// Runs on the CPU, on Eigen's SIMD packets; needs Eigen 3.4, headers only. Eigen's own threads are not used: with eigen_product, in a

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <tilt/backend/xtensor_blas.hpp>
+using xtensor_with_blas_product = tilt::xtensor_backend<double, tilt::blas_product>;
+#define TILT_TESTED xtensor_with_blas_product, "xtensor product double"
+#include <conformance/suite.hpp>
