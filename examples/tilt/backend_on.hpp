@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <algorithm>
 #include <concepts>
 #include <memory>
 #include <string>
@@ -25,7 +26,7 @@ template <class B> inline constexpr bool has_threads = std::constructible_from<B
 /// use(threads...) with what B's constructor takes.
 template <class B, class Use> auto with_threads(index threads, const Use& use) {
   if constexpr (has_threads<B>) {
-    return use(static_cast<int>(threads));
+    return use(static_cast<int>(std::min<index>(threads, 1 << 16)));  // which is more than a backend makes
   } else {
     if (threads > 1)
       throw input_error("--threads: the backend " + std::string(B::name) + " has one thread; leave it away, or take another --backend");

@@ -21,12 +21,10 @@ namespace tilt::program {
 const std::vector<demo_method>& demo_methods() {
   static constexpr auto pairs = []<pair_loss L>(L loss) -> any_objective<float> { return preference_objective<L>(loss); };
   static constexpr auto verdicts = []<labelled_loss L>(L loss) -> any_objective<float> { return labelled_objective<L>(loss); };
-  // Hinge at 0.2 leaves the language, to a KL of 14, and would press all else into the picture's left edge: its slope does not shrink
-  // before a pair is won by 1/β.
   static const std::vector<demo_method> methods = {
       {"sigmoid", {2, 1, 0.5, 0.2}, false, demo_aim::reward, [](double beta) { return pairs(dpo{.beta = beta}); }},
       {"ipo", {0.2, 0.1, 0.05}, false, demo_aim::win_rate, [](double beta) { return pairs(ipo{.beta = beta, .token_average = false}); }},
-      {"hinge", {2, 1, 0.5}, false, demo_aim::none, [](double beta) { return pairs(hinge{.beta = beta}); }},
+      {"hinge", {2, 1, 0.5, 0.2}, false, demo_aim::none, [](double beta) { return pairs(hinge{.beta = beta}); }},
       {"kto", {1, 0.5, 0.2}, true, demo_aim::none, [](double beta) { return verdicts(kto{.beta = beta}); }}};
   return methods;
 }

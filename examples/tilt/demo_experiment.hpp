@@ -24,9 +24,9 @@ struct demo_row {
   double beta = 0;
   standing measured;
   bool has_aim = false;
-  bool shown = false;  ///< among the samples: each loss once
-  optimum aim;    ///< what theory says the loss comes to with endless data and training
-  optimum best;   ///< the most reward that any policy can have at the measured KL
+  bool shown = false;                     ///< among the samples: each loss once
+  optimum aim;                            ///< what theory says the loss comes to with endless data and training
+  optimum best;                           ///< the most reward that any policy can have at the measured KL
   std::vector<std::vector<token>> texts;  ///< a sample for each of the first prompts
 };
 
@@ -78,7 +78,9 @@ template <class B> class demo_experiment {
     std::vector<std::vector<token>> prompts;
     for (index c = 0; c < sizes_.comparisons; ++c)
       for (const auto* b : beginnings(world_, false)) prompts.push_back(b->tokens);
-    outcome_.data = compare(world_, prompts, tokens_of(generate(model_, std::span<const std::vector<token>>(prompts), samples_compared, generation(comparison_seed))), seed_);
+    outcome_.data = compare(
+        world_, prompts,
+        tokens_of(generate(model_, std::span<const std::vector<token>>(prompts), samples_compared, generation(comparison_seed))), seed_);
 
     for (const demo_method& m : methods)
       for (const double beta : m.betas) {

@@ -34,6 +34,7 @@ struct training_job {
   std::function<void(index done, index total)> begun;
   std::function<void(const step_report&)> log;  ///< a step's lines: before its checkpoint is there, and again when it is done
   std::function<void(const step_report&)> stepped;
+  std::function<bool()> interrupted;  ///< asked after each step: whether the run is to end here
 };
 
 struct generation_job {
@@ -50,8 +51,8 @@ class session {
  public:
   virtual ~session() = default;
 
-  /// Trains the model in place.
-  virtual void train(const training_job& job) = 0;
+  /// Trains the model in place. Returns the checkpoint from which a run that was interrupted can go on, empty for one that came to its end.
+  virtual std::string train(const training_job& job) = 0;
   /// Log-probabilities of the tokens of every response of every tree, response after response.
   virtual std::vector<double> score(std::span<const prompt_tree> trees, index max_tokens,
                                     const std::function<void(index done)>& progressed) = 0;

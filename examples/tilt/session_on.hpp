@@ -24,16 +24,11 @@ template <class B> class session_on final : public session {
  public:
   template <class... Arguments>
   explicit session_on(const model_folder& folder, Arguments&&... backend)
-      : backend_(std::forward<Arguments>(backend)...), folder_(&folder), model_(backend_, folder.config()) {
-    load_weights(folder.weights(), model_);
-  }
+      : backend_(std::forward<Arguments>(backend)...), folder_(&folder), model_(load_transformer(folder, backend_)) {}
 
-  void train(const training_job& job) override {
+  std::string train(const training_job& job) override {
     std::unique_ptr<transformer<B>> reference;
-    if (job.reference != nullptr) {
-      reference = std::make_unique<transformer<B>>(backend_, job.reference->config());
-      load_weights(job.reference->weights(), *reference);
-    }
+    if (job.reference != nullptr) reference = std::make_unique<transformer<B>>(load_transformer(*job.reference, backend_));
     using trainer_type = trainer<B, any_objective<T>>;
     trainer_type run = reference ? trainer_type(model_, *reference, job.objective.make<T>(), job.options)
                                  : trainer_type(model_, job.objective.make<T>(), job.options);
@@ -50,13 +45,15 @@ template <class B> class session_on final : public session {
     for (const step_report& step : steps) {
       job.log(step);
       job.stepped(step);
+      if (job.interrupted() && step.stopped.empty() && run.steps_done() < run.total_steps()) return run.save_checkpoint();
     }
-    if (job.eval.empty() || job.options.eval_steps > 0) return;  // these end with an evaluation
+    if (job.eval.empty() || job.options.eval_steps > 0) return {};  // these end with an evaluation
     step_report last = report();
     last.logged = false;
     last.evaluation = run.evaluate(job.eval);
     job.log(last);
     job.stepped(last);
+    return {};
   }
 
   std::vector<double> score(std::span<const prompt_tree> trees, index max_tokens, const std::function<void(index)>& progressed) override {
@@ -97,7 +94,8 @@ template <class B> class session_on final : public session {
   }
 
   void save(const std::string& folder) override {
-    // Written beside their places, then moved: a full disk leaves nothing in part.
+    // Written beside their places, then moved one by one, as the folder holds the run's log and checkpoints too: a full disk leaves
+    // nothing in part.
     namespace fs = std::filesystem;
     const fs::path fresh = fs::path(folder) / ("model.tmp-" + std::to_string(::getpid()));
     try {

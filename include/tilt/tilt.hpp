@@ -157,8 +157,12 @@
 #include <tilt/theory/claims/unseen_answers.hpp>
 #include <tilt/theory/claims/vocabulary_sum.hpp>
 #include <tilt/theory/descend.hpp>
+#include <tilt/theory/list_risk.hpp>
 #include <tilt/theory/minimize.hpp>
+#include <tilt/theory/optima.hpp>
+#include <tilt/theory/policy_optima.hpp>
 #include <tilt/theory/prefix_tree.hpp>
 #include <tilt/theory/tabular.hpp>
 #include <tilt/theory/tilted.hpp>
+#include <tilt/theory/two_answers.hpp>
 #include <tilt/theory/world.hpp>

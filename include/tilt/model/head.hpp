@@ -16,7 +16,7 @@ template <class T> struct head_outputs {
   T* entropies;    ///< −Σ_v π(v) log π(v), nats
   T* mean_logits;  ///< mean of z over the vocabulary
   T* top1;         ///< 1 where the label has the largest logit
-  T* log_squares;  ///< log Σ_v π(v)²; not computed where null
+  T* log_squares = nullptr;  ///< log Σ_v π(v)²; not computed where null
 };
 
 /// Targets of each row: row r owns target item[begin[r], begin[r+1]) with their labels.

@@ -101,7 +101,7 @@ template <list_loss L> population_slope population(const L& loss, const two_answ
 }
 
 /// Where x' = −slope(x) goes to from `start`: the first place at which the slope vanishes or changes its sign, by steps that grow and then
-/// by bisection to the last bit; ±∞ if there is none within `limit`, which lies short of where slopes underflow. For kinks, too.
+/// by bisection to the last bit, kinks too; ±∞ if there is none within ±limit, or if the slope only fades until it underflows.
 template <class Slope> double flow_limit(const Slope& slope, double start, double limit = 300) {
   const double first = slope(start), way = first < 0 ? 1 : -1;
   if (first == 0) return start;
@@ -113,7 +113,7 @@ template <class Slope> double flow_limit(const Slope& slope, double start, doubl
       double in = near, out = far;
       for (double middle = in + (out - in) / 2; middle != in && middle != out; middle = in + (out - in) / 2)
         (slope(middle) * way >= 0 ? out : in) = middle;
-      return out;
+      return std::abs(slope(in)) < 1e-290 ? way * std::numeric_limits<double>::infinity() : out;
     }
     near = far;
   }

@@ -98,20 +98,16 @@ template <class B, class Objective> class batch_gradient {
     return objective_->record(batch(members), metrics);
   }
 
-  /// Of the micro-batch last computed, the first example with a log-probability that is not finite, or just the first.
+  /// Of the micro-batch last computed, the first example with a log-probability that is not finite, or -1.
   index suspect(std::span<const index> members) const {
     index response = 0;
     for (const index i : members)
       for (std::size_t r = 0; r < examples_[static_cast<std::size_t>(i)].responses.size(); ++r, ++response)
         if (!std::isfinite(sum_of(scores_.logps(response)))) return i;
-    return members[0];
+    return -1;
   }
 
  private:
-  static bool wants_log_squares(const Objective& objective) {
-    if constexpr (requires { objective.wants_log_squares(); }) return objective.wants_log_squares();
-    else return false;
-  }
   void lay_out(std::span<const index> members) {
     packs_.clear();
     for (const index i : members) packs_.add(examples_[static_cast<std::size_t>(i)]);

@@ -49,6 +49,13 @@ template <class O> constexpr bool needs_mismatched(const O& o) {
   else
     return O::needs_mismatched;
 }
+/// Whether the loop is to keep log Σ_v π(v)² of every target.
+template <class O> constexpr bool wants_log_squares(const O& o) {
+  if constexpr (requires { o.wants_log_squares(); })
+    return o.wants_log_squares();
+  else
+    return false;
+}
 
 /// What joins a loss to the loop: how a micro-batch's log-probabilities become a loss, a coefficient ∂L/∂log π for every target, and
 /// metrics. All a trainer knows of DPO, KTO or SFT is this.

@@ -14,7 +14,6 @@ namespace tilt {
 /// What may stand beside a pair loss, under TRL's names.
 struct preference_terms {
   double loss_weight = 1;  ///< of the pair loss (the first of TRL's loss_weights)
-  double sft_weight = 0;   ///< of the mean negative log-likelihood of the micro-batch's chosen tokens (TRL's loss_type "sft")
   double ld_alpha = 1;     ///< LD-DPO: weight of tokens beyond the shorter response's length (length_desensitised_sum)
   divergence f_divergence_type = divergence::reverse_kl;  ///< for losses of the margin
   double f_alpha_divergence_coef = 0.5;                   ///< of alpha_divergence
@@ -22,8 +21,6 @@ struct preference_terms {
 
   void check() const {
     detail::refuse_option(!(loss_weight >= 0), "loss_weight", loss_weight, "give 0 or more");
-    detail::refuse_option(!(sft_weight >= 0), "sft_weight", sft_weight, "give 0 or more");
-    detail::refuse_option(loss_weight == 0 && sft_weight == 0, "loss_weight", loss_weight, "nothing would be left to learn");
     detail::refuse_option(!(ld_alpha >= 0 && ld_alpha <= 1), "ld_alpha", ld_alpha, "give 0 to 1");
     divergence_link{f_divergence_type, f_alpha_divergence_coef}.check();
   }
@@ -80,7 +77,6 @@ template <class Loss> class preference_objective {
   template <class T> void differentiate(const micro_batch<T>& batch, const tree_range& range, std::span<T> d) {
     gather(batch, range);
     evaluate(linked(), columns(batch), {.gradient_chosen = chosen_.slopes, .gradient_rejected = rejected_.slopes}, statistic_);
-    const double sft = terms_.sft_weight > 0 ? share_ * terms_.sft_weight / static_cast<double>(chosen_tokens(batch)) : 0;
     index first = range.first_response;
     std::size_t at = 0;
     for (index t = range.first; t < range.first + range.count; ++t) {
@@ -90,8 +86,8 @@ template <class Loss> class preference_objective {
       for (const edge& e : tree.edges) {
         const index shared = shared_tokens(batch, first, e);
         const double scale = share_ * terms_.loss_weight;
-        add(batch, first + e.chosen, shared, scale * chosen_.slopes[at], sft, d);
-        add(batch, first + e.rejected, shared, scale * rejected_.slopes[at], 0, d);
+        add(batch, first + e.chosen, shared, scale * chosen_.slopes[at], d);
+        add(batch, first + e.rejected, shared, scale * rejected_.slopes[at], d);
         ++at;
       }
       first += responses;
@@ -106,14 +102,13 @@ template <class Loss> class preference_objective {
       entropies += sum_of(batch.scores.entropies(r));
       if constexpr (needs_reference) half_squares += half_squared_ratios(batch, r);
     }
-    double chosen_logits = 0, rejected_logits = 0, hits = 0, likelihood = 0;
+    double chosen_logits = 0, rejected_logits = 0, hits = 0;
     index chosen_tokens = 0, rejected_tokens = 0;
     for_each_edge(batch, {0, batch.trees(), 0}, [&](const prompt_tree&, index first, const edge& e) {
       const index up = first + e.chosen, down = first + e.rejected;
       chosen_logits += sum_of(batch.scores.mean_logits(up));
       rejected_logits += sum_of(batch.scores.mean_logits(down));
       hits += sum_of(batch.scores.top1(up));
-      likelihood += sum_of(batch.policy_logps(up));
       chosen_tokens += batch.scores.tokens(up);
       rejected_tokens += batch.scores.tokens(down);
     });
@@ -125,7 +120,7 @@ template <class Loss> class preference_objective {
       if (name != "loss" && (needs_reference || (name != "kl" && name != "chosen_falling"))) m.add(name, value);
     });
     if constexpr (needs_reference) m.add("kl/k2", half_squares / static_cast<double>(batch.scores.responses()));
-    return share_ * (terms_.loss_weight * metrics.loss - terms_.sft_weight * likelihood / static_cast<double>(chosen_tokens));
+    return share_ * terms_.loss_weight * metrics.loss;
   }
 
   void list(meters& m) const {
@@ -221,17 +216,11 @@ template <class Loss> class preference_objective {
     if constexpr (needs_reference) s.reference.push_back(weighted_sum(batch.reference_logps(response), shared));
     s.lengths.push_back(batch.scores.tokens(response));
   }
-  /// d += ∂loss/∂logp of every token of a response: the slope of the weighted sum, less the likelihood's share.
-  template <class T> void add(const micro_batch<T>& batch, index response, index shared, double slope, double sft, std::span<T> d) const {
+  /// d += ∂loss/∂logp of every token of a response: the slope of the weighted sum.
+  template <class T> void add(const micro_batch<T>& batch, index response, index shared, double slope, std::span<T> d) const {
     const index begin = batch.scores.begin(response);
     for (index i = begin; i < batch.scores.begin(response + 1); ++i)
-      d[static_cast<std::size_t>(i)] += static_cast<T>(length_desensitised_weight(i - begin, shared, terms_.ld_alpha) * slope - sft);
-  }
-  template <class T> static index chosen_tokens(const micro_batch<T>& batch) {
-    index tokens = 0;
-    for (index t = 0; t < batch.trees(); ++t)
-      for (const edge& e : batch.tree(t).edges) tokens += static_cast<index>(batch.tree(t).responses[static_cast<std::size_t>(e.chosen)].tokens.size());
-    return tokens;
+      d[static_cast<std::size_t>(i)] += static_cast<T>(length_desensitised_weight(i - begin, shared, terms_.ld_alpha) * slope);
   }
 
   Loss loss_;

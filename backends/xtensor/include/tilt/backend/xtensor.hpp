@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <tilt/backend/xtensor_view.hpp>
-//
 #include <tilt/backend/xtensor_packet.hpp>
+#include <tilt/backend/xtensor_view.hpp>
 #include <tilt/tensor/packet_backend.hpp>
 
 namespace tilt {

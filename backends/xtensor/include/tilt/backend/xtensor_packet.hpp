@@ -69,10 +69,8 @@ class xtensor_packet {
   static mask first_lanes(int n) { return iota(T(0)) < xtensor_packet(static_cast<T>(n)); }
   void store(T* p) const { x_.store_unaligned(p); }
 
-#if __has_builtin(__builtin_shufflevector)
   /// A size × size block, rows and columns exchanged. xsimd 8 has no such function, and its zip_lo and zip_hi are not those of later ones.
-  static void transpose(xtensor_packet* rows) { exchange_blocks<1>(rows, std::make_integer_sequence<int, size>{}); }
-#endif
+  static void transpose(xtensor_packet* rows) { transpose(rows, lanes{}); }
 
   friend xtensor_packet operator+(xtensor_packet a, xtensor_packet b) { return wrap(a.x_ + b.x_); }
   friend xtensor_packet operator-(xtensor_packet a, xtensor_packet b) { return wrap(a.x_ - b.x_); }
@@ -132,11 +130,12 @@ class xtensor_packet {
       return x.each([](T lane) { return std::erf(lane); });
   }
 
+  /// The sum of the lanes: the upper half onto the lower one, until one is left.
   friend T reduce_add(xtensor_packet a) {
-    return a.fold([](T x, T y) { return x + y; });
+    return fold<size / 2>(a, [](auto x, auto y) { return x + y; });
   }
   friend T reduce_max(xtensor_packet a) {
-    return a.fold([](T x, T y) { return x < y ? y : x; });
+    return fold<size / 2>(a, [](auto x, auto y) { return max(x, y); });
   }
 
  private:
@@ -151,37 +150,57 @@ class xtensor_packet {
   }
   (std::make_index_sequence<native::size>{});
 
-#if __has_builtin(__builtin_shufflevector)
-  /// Of each block of 2 × 2 blocks of Width × Width elements, exchanges the two off the diagonal; then those of twice that width.
-  template <int Width, int... I> static void exchange_blocks(xtensor_packet* rows, std::integer_sequence<int, I...> all) {
-    if constexpr (Width < size) {
-      const xtensor_packet old[size] = {rows[I]...};
-      ((rows[I] = every_other_block<Width>(std::bool_constant<(I & Width) != 0>{}, old[I & ~Width], old[I | Width], all)), ...);
-      exchange_blocks<2 * Width>(rows, all);
+  using lanes = std::make_integer_sequence<int, size>;
+  using vector = typename native::register_type;
+  struct block_of_rows {
+    vector row[size];
+  };
+  static constexpr int block = 16 / sizeof(T);  // what most instructions move elements within
+
+  /// Lane j is a's lane From[j], or b's lane From[j] − size.
+  template <int... From> static vector shuffle(const vector& a, const vector& b) { return __builtin_shufflevector(a, b, From...); }
+
+  template <int... I> static void transpose(xtensor_packet* rows, std::integer_sequence<int, I...> all) {
+    const block_of_rows mixed = interleaved<1>({{rows[I].x_...}}, all), result = exchanged<block>(mixed, all);
+    ((rows[I] = wrap(native(result.row[I]))), ...);
+  }
+  /// The lower (Half = 0) or upper halves of each block of a and b, an element of each in turn.
+  template <int Half, int... J> static vector interleave(const vector& a, const vector& b, std::integer_sequence<int, J...>) {
+    return shuffle<(J / block * block + Half * (block / 2) + J % block / 2 + J % 2 * size)...>(a, b);
+  }
+  /// Rows and columns exchanged in each block × block block: a perfect shuffle of its elements, as often as block can be halved.
+  template <int Done, int... I> static block_of_rows interleaved(const block_of_rows& r, std::integer_sequence<int, I...> all) {
+    if constexpr (Done == block)
+      return r;
+    else
+      return interleaved<2 * Done>(
+          {{interleave<I % 2>(r.row[I / block * block + I % block / 2], r.row[I / block * block + I % block / 2 + block / 2], all)...}},
+          all);
+  }
+  /// The blocks of Width elements of a and b with even numbers, or with odd ones, a block of each in turn.
+  template <int Width, bool Odd, int... J>
+  static vector every_other_block(const vector& a, const vector& b, std::integer_sequence<int, J...>) {
+    return shuffle<((J & Width ? J - Width + size : J) + (Odd ? Width : 0))...>(a, b);
+  }
+  /// Of each 2 × 2 blocks of Width × Width elements, exchanges the two off the diagonal; then those of twice that width.
+  template <int Width, int... I> static block_of_rows exchanged(const block_of_rows& r, std::integer_sequence<int, I...> all) {
+    if constexpr (Width >= size)
+      return r;
+    else
+      return exchanged<2 * Width>({{every_other_block<Width, (I & Width) != 0>(r.row[I & ~Width], r.row[I | Width], all)...}}, all);
+  }
+  template <int Half, class Op> static T fold(xtensor_packet x, const Op& op) {
+    if constexpr (Half == 0) {
+      const vector lane = x.x_;
+      return lane[0];
+    } else {
+      return fold<Half / 2>(op(x, swapped<Half>(x, lanes{})), op);
     }
   }
-  /// The blocks of Width elements of a and b with even numbers, or with odd ones, one of a and one of b in turn.
-  template <int Width, bool Odd, int... J>
-  static xtensor_packet every_other_block(std::bool_constant<Odd>, xtensor_packet a, xtensor_packet b, std::integer_sequence<int, J...>) {
-    const typename native::register_type left = a.x_, right = b.x_;
-    return wrap(native(__builtin_shufflevector(left, right, ((J & Width ? J - Width + size : J) + (Odd ? Width : 0))...)));
+  template <int Half, int... J> static xtensor_packet swapped(xtensor_packet x, std::integer_sequence<int, J...>) {
+    return wrap(native(shuffle<(J ^ Half)...>(x.x_, x.x_)));
   }
-#endif
 
-  template <class Function> xtensor_packet each(const Function& f) const {
-    alignas(native) T lane[size];
-    store(lane);
-    for (T& x : lane) x = f(x);
-    return load(lane);
-  }
-  /// The upper half onto the lower one, until one is left.
-  template <class Op> T fold(const Op& op) const {
-    alignas(native) T lane[size];
-    store(lane);
-    for (int half = size / 2; half > 0; half /= 2)
-      for (int i = 0; i < half; ++i) lane[i] = op(lane[i], lane[i + half]);
-    return lane[0];
-  }
   static xtensor_packet wrap(native x) {
     xtensor_packet p;
     p.x_ = x;

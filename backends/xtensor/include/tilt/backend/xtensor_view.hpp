@@ -3,11 +3,13 @@
 #if __has_include(<xtensor/containers/xtensor.hpp>)  // since 0.26
 #include <xtensor/containers/xadapt.hpp>
 #include <xtensor/containers/xtensor.hpp>
+#include <xtensor/views/xstrided_view.hpp>
 #elif __has_include(<xtensor/xtensor.hpp>)
 #include <xtensor/xadapt.hpp>
+#include <xtensor/xstrided_view.hpp>
 #include <xtensor/xtensor.hpp>
 #else
-#error "tilt/backend/xtensor.hpp needs xtensor (Debian: libxtensor-dev): put its headers on the include path, or use eigen_backend"
+#error "tilt/backend/xtensor_view.hpp needs xtensor (Debian: libxtensor-dev): put its headers on the include path, or use eigen_backend"
 #endif
 #include <array>
 #include <cstddef>
@@ -16,17 +18,14 @@
 #include <tilt/error.hpp>
 #include <tilt/tensor/view.hpp>
 #include <type_traits>
+#include <utility>
 
 namespace tilt {
 
-/// A window of xtensor's on elements that it does not own, rows and columns as far apart as the view's.
-template <class T> using xtensor_memory = xt::xbuffer_adaptor<T*, xt::no_ownership, std::allocator<std::remove_const_t<T>>>;
-template <class T, int Rank>
-using xtensor_window = xt::xtensor_adaptor<xtensor_memory<T>, static_cast<std::size_t>(Rank), xt::layout_type::dynamic>;
-
 /// The elements of a view of host memory, for xtensor's functions: as_xtensor(view) = 2 * as_xtensor(other), xt::sum(as_xtensor(view))().
-/// It lives no longer than the memory, and an expression of it no longer than the window: evaluate within the statement.
-template <class T, int Rank> xtensor_window<T, Rank> as_xtensor(const view<T, Rank>& v) {
+/// An xt::strided_view of an adaptor of the memory: an adaptor alone, when it is assigned to, forgets what strides it had. It lives no
+/// longer than the memory, and holds no expression.
+template <class T, int Rank> auto as_xtensor(const view<T, Rank>& v) {
   std::array<std::size_t, static_cast<std::size_t>(Rank)> shape;
   std::array<std::ptrdiff_t, static_cast<std::size_t>(Rank)> strides;
   index end = v.size() == 0 ? 0 : 1;
@@ -36,8 +35,10 @@ template <class T, int Rank> xtensor_window<T, Rank> as_xtensor(const view<T, Ra
     strides[at] = v.extent[d] == 1 ? 0 : v.stride[d];  // xtensor stretches a dimension of one element by walking along it
     if (v.size() != 0) end += (v.extent[d] - 1) * v.stride[d];
   }
+  using memory = xt::xbuffer_adaptor<T*, xt::no_ownership, std::allocator<std::remove_const_t<T>>>;
+  const std::array<std::size_t, 1> length = {static_cast<std::size_t>(end)};
   T* begin = v.data;
-  return xtensor_window<T, Rank>(xtensor_memory<T>(begin, static_cast<std::size_t>(end)), shape, strides);
+  return xt::strided_view(xt::xtensor_adaptor<memory, 1>(memory(begin, length[0]), length), std::move(shape), std::move(strides));
 }
 
 /// The elements of an xt::xtensor, xt::xarray, adaptor or strided xt::view that the caller holds, as a view. An expression that xtensor
