@@ -12,6 +12,7 @@ template <class T> struct head_case {
   std::vector<std::int32_t> begin{0}, item, label;
   random_matrix<T> hidden, embedding, d_hidden, d_embedding;
   std::vector<T> d_logps;
+  bool squares;  ///< whether log Σ π² is wanted
 
   head_case(index r, index v, index d, index kept, index chunk, std::mt19937_64& random)
       : rows(r), vocabulary(v), width(d), kept_rows(kept), chunk_rows(chunk), hidden(r, d, any_rows(random), random),
@@ -26,6 +27,7 @@ template <class T> struct head_case {
       for (std::int32_t t = begin[static_cast<std::size_t>(row)]; t < begin[static_cast<std::size_t>(row) + 1]; ++t)
         label[static_cast<std::size_t>(t)] = label_for(row, random);
     d_logps = random_vector<T>(static_cast<index>(item.size()), random);
+    squares = random() % 2;
   }
   std::string text() const {
     std::ostringstream out;
@@ -59,7 +61,7 @@ template <class B, class T> results run_head(B& backend, const head_case<T>& c) 
   auto d_hidden = place(backend, c.d_hidden.memory), d_embedding = place(backend, c.d_embedding.memory),
        d_logps = place(backend, c.d_logps);
   const std::size_t targets = c.item.size();
-  auto out = own(backend, std::vector<S>(4 * targets, S(-1))),
+  auto out = own(backend, std::vector<S>(5 * targets, S(-1))),
        normalizer = own(backend, std::vector<S>(static_cast<std::size_t>(c.rows), S(-1)));
   auto kept = own(backend, std::vector<S>(static_cast<std::size_t>(c.kept_rows * c.vocabulary), std::numeric_limits<S>::quiet_NaN()));
   auto chunk = own(backend, std::vector<S>(static_cast<std::size_t>(c.chunk_rows * c.vocabulary), std::numeric_limits<S>::quiet_NaN()));
@@ -69,7 +71,9 @@ template <class B, class T> results run_head(B& backend, const head_case<T>& c) 
                                     {begin.data(), item.data(), label.data()},
                                     normalizer.data(),
                                     {kept.data(), chunk.data(), c.kept_rows, c.chunk_rows}};
-  detail::head_forward(backend, a, detail::head_outputs<S>{out.data(), out.data() + step, out.data() + 2 * step, out.data() + 3 * step});
+  S* const logps = out.data();
+  detail::head_forward(
+      backend, a, detail::head_outputs<S>{logps, logps + step, logps + 2 * step, logps + 3 * step, c.squares ? logps + 4 * step : nullptr});
   detail::head_backward(backend, a, d_logps.data(), c.d_hidden.template in<S>(d_hidden.data()),
                         c.d_embedding.template in<S>(d_embedding.data()));
   const std::vector<double> all = widened(out);
@@ -78,6 +82,7 @@ template <class B, class T> results run_head(B& backend, const head_case<T>& c) 
           {"entropies", part(1)},
           {"mean_logits", part(2)},
           {"top1", part(3)},
+          {"log_squares", part(4)},
           {"normalizer", widened(normalizer)},
           {"d_hidden", widened(d_hidden)},
           {"d_embedding", widened(d_embedding)}};

@@ -55,7 +55,7 @@ template <class Make> void check_row_exactness(const Make& make) {
       std::vector<typename B::scalar> copy(z.begin(), z.end()), out(4), norm(1);
       const std::int32_t begin[2] = {0, 1}, item[1] = {0}, label[1] = {answers[2][i]};
       backend->rows(1, detail::head_forward_program<typename B::scalar>{matrix_of<const typename B::scalar>(copy.data(), 1, v), 0, {begin, item, label}, norm.data(),
-                                                                       {&out[0], &out[1], &out[2], &out[3]}}, {});
+                                                                       {&out[0], &out[1], &out[2], &out[3], nullptr}}, {});
       REQUIRE(out[0] == expected[i]);
       if (i < answers[0].size()) {
         const int branches[2] = {first, second};

@@ -69,11 +69,11 @@ template <class T> class fused_backend : public reference_backend<T> {
     ++calls.head_forward;
     const index vocabulary = a.embedding.extent[0];
     for (index row = 0; row < a.hidden.extent[0]; ++row) {
-      T largest = -std::numeric_limits<T>::infinity(), total = 0, moment = 0, sum = 0;
+      T largest = -std::numeric_limits<T>::infinity(), total = 0, moment = 0, sum = 0, squares = 0;
       for (index v = 0; v < vocabulary; ++v) largest = std::max(largest, logit(a, row, v));
       for (index v = 0; v < vocabulary; ++v) {
         const T z = logit(a, row, v), e = std::exp(z - largest);
-        total += e, moment += e * (z - largest), sum += z;
+        total += e, moment += e * (z - largest), sum += z, squares += e * e;
       }
       a.normalizer[row] = largest + std::log(total);
       for (index t = a.targets.begin[row]; t < a.targets.begin[row + 1]; ++t) {
@@ -83,6 +83,7 @@ template <class T> class fused_backend : public reference_backend<T> {
         out.entropies[item] = std::log(total) - moment / total;
         out.mean_logits[item] = sum / static_cast<T>(vocabulary);
         out.top1[item] = z < largest ? T(0) : T(1);
+        if (out.log_squares != nullptr) out.log_squares[item] = std::log(squares) - 2 * std::log(total);
       }
     }
   }
