@@ -81,6 +81,12 @@ TEST_CASE("weights come back, from one file or from shards") {
   put(list, json{{"metadata", {{"total_size", 1}}}, {"weight_map", map}}.dump());
   CHECK(weights_of(load_transformer(read, b)) == weights_of(model));
 
+  auto twice = second;
+  twice[first.begin()->first] = first.begin()->second;
+  write_tensors(folder / "model-00002-of-00002.safetensors", twice);
+  refused(folder, {"model-00002-of-00002.safetensors: has the tensor '", "', which ", "model-00001-of-00002.safetensors has too; "});
+  write_tensors(folder / "model-00002-of-00002.safetensors", second);
+
   const auto with = [&](const json& index_file, std::initializer_list<const char*> words) {
     put(list, index_file.dump());
     refused(folder, words);
@@ -204,6 +210,12 @@ TEST_CASE("a model folder's ends, tokenizer and chat template") {
   put(folder / "tokenizer_config.json", R"({"eos_token": {"content": "</s>"}, "chat_template": "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"})");
   CHECK(model_folder(folder).end_text() == "</s>");
   CHECK(model_folder(folder).chat().known());
+  json named{{"chat_template", {{{"name", "tool_use"}, {"template", "{{ tools }}"}}, {{"name", "default"}, {"template", read_json(folder / "tokenizer_config.json")["chat_template"]}}}}};
+  put(folder / "tokenizer_config.json", named.dump());
+  CHECK(model_folder(folder).chat().known());
+  named["chat_template"].erase(1);
+  put(folder / "tokenizer_config.json", named.dump());
+  CHECK_FALSE(model_folder(folder).chat().known());
   put(folder / "chat_template.jinja", "{{ messages }}");  // comes before the other
   CHECK_FALSE(model_folder(folder).chat().known());
   put(folder / "tokenizer_config.json", "[]");
@@ -236,6 +248,11 @@ TEST_CASE("a saved model is a whole folder in the place of the old one") {
   CHECK(listing(place / "out") == files);
   CHECK(read_json(place / "out" / "config.json")["dtype"] == "bfloat16");
   CHECK(safetensors_file(place / "out" / "model.safetensors").tensors().begin()->second.type == element_type::bf16);
+  json twofold = config();
+  twofold["dtype"] = twofold["torch_dtype"] = "float16";
+  put(place / "origin" / "config.json", twofold.dump());
+  save_model(model, origin, place / "out", element_type::bf16);
+  for (const char* const key : {"dtype", "torch_dtype"}) CHECK(read_json(place / "out" / "config.json")[key] == "bfloat16");
   save_model(model, origin, place / "origin");  // onto itself
   CHECK(weights_of(load_transformer(model_folder(place / "origin"), b)) == weights_of(model));
   CHECK(listing(place) == std::vector<std::string>{"more", "origin", "out"});
