@@ -19,13 +19,17 @@ function(tilt_name_arch result)
 endfunction()
 
 # tilt_developer(<target>): our language mode, warnings and instruction set.
+# -ffp-contract=off: where a product and a sum are one operation, the code says so (multiply_add), and every compiler agrees.
 function(tilt_developer target)
-  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF CUDA_RUNTIME_LIBRARY Shared)
   target_compile_features(${target} PRIVATE cxx_std_20)
   if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
-    # -ffp-contract=off: where a product and a sum are one operation, the code says so (multiply_add), and every compiler agrees.
-    target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -ffp-contract=off
-      $<$<BOOL:${TILT_ARCH}>:-march=${TILT_ARCH}>)
+    set(arch $<$<BOOL:${TILT_ARCH}>:-march=${TILT_ARCH}>)
+    target_compile_options(${target} PRIVATE
+      "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wconversion;-Wshadow;-Werror;-ffp-contract=off;${arch}>")
+    # CMake 3.25 knows no C++20 of nvcc. What nvcc hands to the host's compiler has parentheses that nobody wrote.
+    target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-std=c++20 -Werror all-warnings>"
+      "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wno-parentheses,-ffp-contract=off$<$<BOOL:${TILT_ARCH}>:,-march=${TILT_ARCH}>>")
   endif()
 endfunction()
 

@@ -2,6 +2,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tilt/error.hpp>
+#include <tilt/train/mixed_objective.hpp>
+#include <tilt/train/preference.hpp>
+#include <utility>
+#include <vector>
 
 #include "commands.hpp"
 #include "loss_settings.hpp"
@@ -22,52 +27,39 @@ struct dpo_command {
     add_run(options, run, true, [this] { add_loss(); });
   }
   void add_loss() {
-    loss.emplace(options, "sigmoid", "sigmoid is DPO");
-    setting& type = loss->type();
-    type.read_json = [this, read = type.read](const nlohmann::json& value) { read_types(value, read); };
-    options.file_only("loss_weights", [this](const nlohmann::json& value) { weights = value; });
-    options.add("sft_weight", terms.sft_weight, "weight of the chosen responses' negative log-likelihood, beside the loss");
+    loss.emplace(options, "sigmoid", "sigmoid is DPO; of several the sum is taken");
+    options.add("loss_weights", weights, "weights of the losses of loss_type, in their order [1 each]");
     options.add("ld_alpha", terms.ld_alpha, "LD-DPO: weight of tokens beyond the shorter response's length");
   }
 
-  /// A loss, or as in TRL a list of them: a pair loss, and "sft" beside it.
-  void read_types(const nlohmann::json& value, const std::function<void(const std::string&)>& read) {
-    types = value.is_array() ? value : nlohmann::json::array({value});
-    bool chosen = false;
-    for (const nlohmann::json& type : types) {
-      if (!type.is_string()) throw input_error(type.dump() + " is no loss; give a name or a list of names");
-      const std::string name = type.get<std::string>();
-      if (name == "sft") continue;
-      if (chosen) throw input_error(value.dump() + " has two pair losses; give one, with \"sft\" beside it or without");
-      read(name);
-      chosen = true;
-    }
-    if (!chosen) throw input_error(value.dump() + " has no pair loss; give one, or take tilt sft");
-    if (types.size() > 1) terms.sft_weight = 1;
-  }
-  void read_weights() {
-    if (weights.is_null()) return;
-    const std::string& source = options["loss_weights"].source;
-    if (types.is_null()) types = nlohmann::json::array({loss->chosen()});
-    if (!weights.is_array() || weights.size() != types.size())
-      throw input_error(source + ": " + weights.dump() + " is no weight for each loss of loss_type; give a list as long as that");
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-      if (!weights[i].is_number()) throw input_error(source + ": " + weights[i].dump() + " is not a number; give one such as 1.0");
-      (types[i] == "sft" ? terms.sft_weight : terms.loss_weight) = weights[i].get<double>();
-    }
-  }
-
   void choose(training_job& job) {
-    if (!options["sft_weight"].given()) read_weights();
-    terms.check();
-    loss->make([&job](const auto& chosen) { job.loss = chosen; });
-    job.terms = terms;
+    const std::vector<std::string>& types = loss->chosen();
+    if (!weights.empty() && weights.size() != types.size())
+      throw input_error("loss_weights: there are " + std::to_string(weights.size()) + " of them and " + std::to_string(types.size()) +
+                        " losses in loss_type; give as many");
+    double total = 0;
+    for (const double weight : weights) total += weight;
+    if (!weights.empty() && total == 0) throw input_error("loss_weights: all are 0, which leaves nothing to learn; give one a positive weight");
+    mixed_objective<float> in_float;
+    mixed_objective<double> in_double;
+    std::size_t at = 0;
+    loss->make(types, [&]<class L>(const L& chosen) {
+      preference_terms own = terms;
+      if (!weights.empty()) own.loss_weight = weights[at];
+      ++at;
+      // What is of whole responses, as TRL's "sft", counts all their tokens whatever stands beside it.
+      if (!takes_ld_alpha<L>() && types.size() > 1) own.ld_alpha = 1;
+      const preference_objective<L> part(chosen, own);
+      in_float.add(part);
+      in_double.add(part);
+    });
+    job.objective = {data_shape::pairs, [in_float] { return in_float; }, [in_double] { return in_double; }};
   }
 
   settings options;
   run_choice run;
   std::optional<loss_settings<pair_losses>> loss;
-  nlohmann::json types, weights;
+  std::vector<double> weights;
   preference_terms terms;
 };
 

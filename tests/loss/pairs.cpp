@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pair losses: values and slopes three ways, exact starting values, extreme margins, invariances.
 #include <cmath>
+#include <limits>
 #include <tilt/loss/dpo.hpp>
 #include <tilt/loss/hinge.hpp>
 #include <tilt/loss/ipo.hpp>
@@ -35,13 +36,14 @@ value_and_slopes closed_form(const hinge& loss, const pair_logps<long double>& y
   return h < 1 ? value_and_slopes{1 - h, -b, b} : value_and_slopes{0, 0, 0};
 }
 value_and_slopes closed_form(const ipo& loss, const pair_logps<long double>& y) {
-  const long double n = loss.token_average ? static_cast<long double>(y.chosen.tokens) : 1, m = loss.token_average ? static_cast<long double>(y.rejected.tokens) : 1;
+  const long double n = loss.token_average ? static_cast<long double>(y.chosen.tokens) : 1,
+                    m = loss.token_average ? static_cast<long double>(y.rejected.tokens) : 1;
   const long double gap = y.chosen.log_ratio() / n - y.rejected.log_ratio() / m - 1 / (2 * static_cast<long double>(loss.beta));
   return {gap * gap, 2 * gap / n, -2 * gap / m};
 }
 
-const auto losses = std::tuple(dpo{}, dpo{.beta = 0.5}, dpo{.beta = 2, .label_smoothing = 0.2}, dpo{.label_smoothing = 0.49}, hinge{}, hinge{.beta = 1.5}, ipo{},
-                               ipo{.beta = 0.5}, ipo{.beta = 0.3, .token_average = false});
+const auto losses = std::tuple(dpo{}, dpo{.beta = 0.5}, dpo{.beta = 2, .label_smoothing = 0.2}, dpo{.label_smoothing = 0.49}, hinge{},
+                               hinge{.beta = 1.5}, ipo{}, ipo{.beta = 0.5}, ipo{.beta = 0.3, .token_average = false});
 template <class F> void for_each_loss(F f) {
   std::apply([&](const auto&... loss) { (f(loss), ...); }, losses);
 }
@@ -52,7 +54,9 @@ template <class F> void for_each_pair(F f) {
         for (const int tokens : {1, 5, 17}) f(pair_of<double>(chosen, rejected, chosen - drift, rejected + drift / 2, tokens, 18 - tokens));
 }
 template <class T> pair_logps<T> as(const pair_logps<double>& y) {
-  const auto side = [](const response_logps<double>& r) { return response_logps<T>{static_cast<T>(r.policy), static_cast<T>(r.reference), r.tokens}; };
+  const auto side = [](const response_logps<double>& r) {
+    return response_logps<T>{static_cast<T>(r.policy), static_cast<T>(r.reference), r.tokens};
+  };
   return {side(y.chosen), side(y.rejected)};
 }
 
@@ -88,8 +92,10 @@ TEST_CASE("pair losses: slopes are central differences'") {
       };
       // The loss's own size (IPO's is a square of some tens) sets how well a difference can be told.
       const double scale = std::max(1.0, d.value);
-      CHECK(close(difference(&response_logps<double>::policy, &pair_logps<double>::chosen), d.slope[0], tolerance<double>::difference(), scale));
-      CHECK(close(difference(&response_logps<double>::policy, &pair_logps<double>::rejected), d.slope[1], tolerance<double>::difference(), scale));
+      CHECK(close(difference(&response_logps<double>::policy, &pair_logps<double>::chosen), d.slope[0], tolerance<double>::difference(),
+                  scale));
+      CHECK(close(difference(&response_logps<double>::policy, &pair_logps<double>::rejected), d.slope[1], tolerance<double>::difference(),
+                  scale));
     });
   });
 }
@@ -137,6 +143,12 @@ TEMPLATE_TEST_CASE("pair losses: extreme margins stay finite and point the right
   CHECK(lost.slope[0] == -1);
   CHECK(differentiate(hinge{.beta = 1}, pair_of<T>(T(1e4L), 0)).slope[0] == 0);
   CHECK(differentiate(hinge{.beta = 1}, pair_of<T>(1, 0)).slope[0] == 0);  // at the corner: won
+  // Won or lost without end: no NaN, since without smoothing its term is not there.
+  const T infinity = std::numeric_limits<T>::infinity();
+  const dual<T, 2> certain = differentiate(dpo{.beta = 1}, pair_of<T>(0, 0, -infinity, 0)),
+                   hopeless = differentiate(dpo{.beta = 1}, pair_of<T>(0, 0, infinity, 0));
+  CHECK((certain.value == 0 && certain.slope[0] == 0 && certain.slope[1] == 0));
+  CHECK((hopeless.value == infinity && hopeless.slope[0] == -1 && hopeless.slope[1] == 1));
   // Smoothed labels and IPO push an overshooting pair back.
   CHECK(differentiate(dpo{.beta = 1, .label_smoothing = 0.1}, pair_of<T>(T(1e4L), 0)).slope[0] == constant<T>(0.1));
   CHECK(differentiate(ipo{}, pair_of<T>(T(1e4L), 0)).slope[0] > 0);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each part of the concepts, met and missed. Positive: whatever the library ships. Negative: the archetype with one thing taken away.
+#include <span>
 #include <support/archetype_backend.hpp>
 #include <support/catch.hpp>
 #include <tilt/scalar/packet.hpp>
@@ -45,6 +46,19 @@ static_assert(tilt::owns_memory<archetype_backend>);
 static_assert(!tilt::owns_memory<without_allocate> && !tilt::owns_memory<without_copy_in> && !tilt::owns_memory<without_copy_out>);
 static_assert(!tilt::owns_memory<allocates_void> && !tilt::owns_memory<allocates_scalars_only>);
 
+struct owner_without_const_data : archetype_backend {
+  template <class U> struct owner : archetype_backend::owner<U> {
+    using archetype_backend::owner<U>::owner;
+    U* data() { return archetype_backend::owner<U>::data(); }
+  };
+  template <class U> owner<U> allocate(index n) { return owner<U>(n); }
+};
+struct allocates_views : archetype_backend {
+  template <class U> std::span<U> allocate(index) { return {}; }
+};
+static_assert(tilt::frees_memory<archetype_backend> && !tilt::frees_memory<allocates_views>);
+static_assert(!tilt::owns_memory<owner_without_const_data> && tilt::owns_memory<allocates_views>);
+
 struct without_map : archetype_backend {
   void map();
 };
@@ -75,13 +89,22 @@ struct gemm_of_pointers : archetype_backend {
 static_assert(tilt::multiplies_matrices<archetype_backend>);
 static_assert(!tilt::multiplies_matrices<without_gemm> && !tilt::multiplies_matrices<gemm_of_pointers>);
 
+struct maps_lazily : archetype_backend {
+  template <class Body> Body map(index, const Body& body) { return body; }
+};
+struct multiplies_lazily : archetype_backend {
+  auto gemm(matrix_view<const double> a, matrix_view<const double>, matrix_view<double>, bool) { return a; }
+};
+static_assert(tilt::works_at_once<archetype_backend> && !tilt::works_at_once<maps_lazily> && !tilt::works_at_once<multiplies_lazily>);
+
 struct silent_on_exactness : archetype_backend {
   void row_exact();
 };
 static_assert(tilt::states_row_exactness<archetype_backend> && !tilt::states_row_exactness<silent_on_exactness>);
 
 static_assert(!tilt::backend<without_allocate> && !tilt::backend<without_map> && !tilt::backend<without_rows> &&
-              !tilt::backend<without_gemm> && !tilt::backend<silent_on_exactness> && !tilt::backend<int>);
+              !tilt::backend<without_gemm> && !tilt::backend<silent_on_exactness> && !tilt::backend<allocates_views> &&
+              !tilt::backend<maps_lazily> && !tilt::backend<int>);
 
 // Teams.
 struct team_base : archetype_team {

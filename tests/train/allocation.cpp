@@ -7,8 +7,10 @@
 #include <new>
 #include <tilt/backend/eigen.hpp>
 #include <tilt/loss/dpo.hpp>
+#include <tilt/loss/ipo.hpp>
 #include <tilt/loss/kto.hpp>
 #include <tilt/train/kto.hpp>
+#include <tilt/train/mixed_objective.hpp>
 #include <tilt/train/preference.hpp>
 #include <tilt/train/sft.hpp>
 
@@ -34,7 +36,7 @@ template <class B, class Objective>
 std::vector<long> count(B& backend, const tilt::model_config& model, const Objective& objective, const tilt::training_options& options, const std::vector<tilt::prompt_tree>& examples) {
   tilt::transformer<B> policy(backend, model);
   policy.initialize(5);
-  tilt::trainer<B, Objective> trainer(policy, objective, options);
+  tilt::trainer<B, tilt::any_objective<typename B::scalar>> trainer(policy, objective, options);  // which allocates for itself once
   std::vector<long> counts;
   counts.reserve(100);
   auto run = trainer.run(examples);
@@ -63,7 +65,8 @@ template <class B> void check_steps(B&& backend, bool wide = false) {
       check(tilt::sft_objective{}, 1, options);
       for (const auto reference : {tilt::reference_mode::cached, tilt::reference_mode::online}) {
         options.reference = reference;
-        check(tilt::preference_objective(tilt::dpo{}, {.sft_weight = 0.1, .ld_alpha = 0.5}), 2, options);
+        check(tilt::preference_objective(tilt::dpo{}, {.ld_alpha = 0.5}), 2, options);
+        check(tilt::mixed_objective<float>().add(tilt::preference_objective(tilt::dpo{})).add(tilt::preference_objective(tilt::ipo{}, {.loss_weight = 0.5})), 2, options);
         check(tilt::labelled_objective(tilt::kto{}), 1, options);
       }
     }

@@ -10,6 +10,7 @@
 #include <tilt/io/model_folder.hpp>
 #include <tilt/loss/losses.hpp>
 #include <tilt/train/kto.hpp>
+#include <tilt/train/mixed_objective.hpp>
 #include <tilt/train/preference.hpp>
 #include <tilt/train/sft.hpp>
 #include <vector>
@@ -49,6 +50,12 @@ struct golden_run {
                        .eval_batch_size = option<index>("per_device_eval_batch_size", 4),
                        .shuffle = false,
                        .max_length = option<index>("max_length", 1024)};
+    if (option("sync_ref_model", false)) {
+      o.reference = reference_mode::online;
+      o.sync_ref_model = true;
+      o.ref_model_mixup_alpha = option("ref_model_mixup_alpha", o.ref_model_mixup_alpha);
+      o.ref_model_sync_steps = option<index>("ref_model_sync_steps", o.ref_model_sync_steps);
+    }
     if (o.optim == optimizer_kind::adamw) {
       o.adam_beta1 = option("adam_beta1", 0.9);
       o.adam_beta2 = option("adam_beta2", 0.999);
@@ -73,15 +80,17 @@ inline std::vector<golden_run> golden_runs(const std::string& trainer = "") {
 
 /// Sets those of the run's options that the loss has. TRL's sigmoid passes label_smoothing over.
 template <class Loss> Loss with_options(const golden_run& g, Loss loss) {
-  for (const char* name : {"beta", "label_smoothing", "desirable_weight", "undesirable_weight"})
-    if (uses_option<Loss>(name) && g.options().contains(name) && !(g.trainer() == "dpo" && Loss::name == "sigmoid" && std::string(name) == "label_smoothing"))
-      set_option(loss, name, g.options()[name].template get<double>());
+  for (const std::string_view name : option_names<Loss>()) {
+    const std::string key(name);
+    if (!g.options().contains(key) || g.options()[key].is_null() || (g.trainer() == "dpo" && Loss::name == "sigmoid" && key == "label_smoothing")) continue;
+    set_option(loss, name, g.options()[key].template get<double>());
+  }
   return loss;
 }
 
-/// Calls train(objective, train, eval) for what the run's options say. Gives what the library lacks for it, and then calls nothing; empty
+/// Calls train(objective, train, eval), of numbers of type T, for what the run's options say. Gives what the library lacks for it, and then calls nothing; empty
 /// where it lacks nothing.
-template <class Train> std::string with_objective(const golden_run& g, const text_encoder& encoder, const Train& train) {
+template <class T, class Train> std::string with_objective(const golden_run& g, const text_encoder& encoder, const Train& train) {
   const std::string trainer = g.trainer();
   if (trainer != "dpo" && trainer != "kto" && trainer != "sft") return "no trainer " + trainer;
   auto train_rows = read_examples(g.folder / "train.jsonl"), eval_rows = read_examples(g.folder / "eval.jsonl");
@@ -106,20 +115,28 @@ template <class Train> std::string with_objective(const golden_run& g, const tex
   }
   const auto types = g.option<std::vector<std::string>>("loss_type", {"sigmoid"});
   const auto weights = g.option<std::vector<double>>("loss_weights", std::vector<double>(types.size(), 1.0));
-  preference_terms terms{.loss_weight = weights[0], .ld_alpha = g.option("ld_alpha", 1.0)};
-  if (types.size() == 2 && types[1] == "sft") terms.sft_weight = weights[1];
-  else if (types.size() > 1) return "no sum of losses but with sft";
-  if (g.option("use_weighting", false)) return "no use_weighting";
-  const std::string divergence = g.option<std::string>("f_divergence_type", "reverse_kl");
-  if (divergence != "reverse_kl") return "no f_divergence_type " + divergence;
+  preference_terms terms{.ld_alpha = g.option("ld_alpha", 1.0),
+                         .f_divergence_type = divergence_from_name(g.option<std::string>("f_divergence_type", "reverse_kl")),
+                         .use_weighting = g.option("use_weighting", false)};
+  if (terms.f_divergence_type == divergence::alpha_divergence) terms.f_alpha_divergence_coef = g.option("f_alpha_divergence_coef", 0.5);
   const auto train_trees = tokenize_pairs(train_rows, encoder, cut).trees, eval_trees = tokenize_pairs(eval_rows, encoder, cut).trees;
-  const bool known = with_loss<pair_losses>(types[0], [&](const auto& loss) { train(preference_objective(with_options(g, loss), terms), train_trees, eval_trees); });
-  return known ? "" : "no loss_type " + types[0];
+  mixed_objective<T> objective;
+  for (std::size_t k = 0; k < types.size(); ++k) {
+    const bool known = with_loss<pair_losses>(types[k], [&]<class Loss>(const Loss& loss) {
+      preference_terms own = terms;
+      own.loss_weight = weights.at(k);
+      if (!takes_ld_alpha<Loss>()) own.ld_alpha = 1;  // TRL's "sft" counts all tokens, whatever stands beside it
+      objective.add(preference_objective<Loss>(with_options(g, loss), own));
+    });
+    if (!known) return "no loss_type " + types[k];
+  }
+  train(objective, train_trees, eval_trees);
+  return "";
 }
 
 /// What the library lacks for a run, in some words; empty where it can do it.
 inline std::string lacking(const golden_run& g) {
-  return with_objective(g, model_folder(data_folder() / "stories260K").encoder(), [](const auto&...) {});
+  return with_objective<double>(g, model_folder(data_folder() / "stories260K").encoder(), [](const auto&...) {});
 }
 
 /// Bounds of the relative deviation beyond what TRL's own rounding explains (rounding_of_difference).
@@ -143,7 +160,7 @@ template <class B> void check_run(const golden_run& g, index steps = -1, const g
   B backend;
   const model_folder folder(data_folder() / "stories260K");
   transformer<B> policy = load_transformer(folder, backend);
-  const std::string missing = with_objective(g, folder.encoder(), [&]<class Objective>(const Objective& objective, const std::vector<prompt_tree>& train, const std::vector<prompt_tree>& eval) {
+  const std::string missing = with_objective<typename B::scalar>(g, folder.encoder(), [&]<class Objective>(const Objective& objective, const std::vector<prompt_tree>& train, const std::vector<prompt_tree>& eval) {
     trainer<B, Objective> t(policy, objective, g.training());
     check_deviations(g, compare_run(g.run, g.option("beta", 0.1), t, train, eval, steps), bounds);
   });

@@ -60,7 +60,7 @@ TEST_CASE("how a micro-batch is cut into packs changes nothing") {
   SECTION("pairs") { check_packs(tilt::preference_objective(tilt::dpo{.beta = 0.5}), random_examples(17, 2, 1)); }
   SECTION("pairs, averaged over tokens") { check_packs(tilt::preference_objective(tilt::ipo{.beta = 0.5}), random_examples(17, 2, 1)); }
   SECTION("pairs with more terms") {
-    check_packs(tilt::preference_objective(tilt::dpo{.beta = 0.5}, {.loss_weight = 0.8, .sft_weight = 0.3, .ld_alpha = 0.4}), random_examples(17, 2, 1));
+    check_packs(tilt::preference_objective(tilt::dpo{.beta = 0.5}, {.loss_weight = 0.8, .ld_alpha = 0.4}), random_examples(17, 2, 1));
   }
   SECTION("labels, with their statistic") { check_packs(tilt::labelled_objective(tilt::kto{.beta = 0.5}), random_examples(17, 1, 1)); }
   SECTION("demonstrations") { check_packs(tilt::sft_objective{}, random_examples(17, 1, 1)); }
@@ -183,7 +183,7 @@ TEST_CASE("a tree of many edges is the mean over its pairs") {
   for (const tilt::edge& e : tree.edges)
     pairs.push_back({.prompt = tree.prompt, .responses = {tree.responses[static_cast<std::size_t>(e.chosen)], tree.responses[static_cast<std::size_t>(e.rejected)]}, .edges = {{0, 1}}});
   training_options options = plain();
-  const tilt::preference_objective objective(tilt::dpo{.beta = 0.5}, {.sft_weight = 0.2, .ld_alpha = 0.5});
+  const tilt::preference_objective objective(tilt::dpo{.beta = 0.5}, {.ld_alpha = 0.5});
   const auto whole = train(objective, options, {tree}), apart = train(objective, options, pairs);
   CHECK(tilt::test::all_close(whole.weights, apart.weights, 1e-12, 1e-2));
   for (const char* name : {"loss", "rewards/chosen", "rewards/margins", "logps/rejected", "logits/chosen", "mean_token_accuracy"}) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <optional>
 #include <span>
 #include <tilt/scalar/config.hpp>
 #include <vector>
@@ -11,16 +12,19 @@ struct response {
   std::vector<token> tokens = {};
   bool desirable = true;            ///< read by losses over single labelled responses (KTO)
   std::vector<token> uncut = {};    ///< where a limit of length has cut `tokens`, what they were; read by KTO's mismatched pairs alone
+  double weight = 1;                ///< in losses over single responses
+  std::optional<double> score = {};  ///< of a judge or a reward model, read by losses that use it (ODPO, LiPO)
 };
 
 /// "`chosen` is preferred to `rejected`", both indices into a tree's responses.
 struct edge {
   int chosen = 0, rejected = 1;
   double weight = 1;
+  double win_probability = 1;  ///< of the preference being right, read by losses that take soft labels (SPPO)
 };
 
 /// The unit of a batch: a prompt, its responses, and the preferences among them. A pair has two responses and one edge; a labelled
-/// response and a demonstration have one response and no edge.
+/// response and a demonstration have one response and no edge. A ranking is the order of the responses, the best first.
 struct prompt_tree {
   std::vector<token> prompt = {};
   std::vector<response> responses = {};

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <concepts>
-#include <utility>
 #include <tilt/loss/logps.hpp>
 #include <tilt/scalar/dual.hpp>
+#include <utility>
 
 namespace tilt {
 
@@ -15,18 +15,22 @@ namespace tilt {
 /// added. The value, made of doubles, is the call operator's second argument: detached by its type, since a double has no slope. A
 /// statistic that is to last (a running mean, or memory) is kept by the caller of evaluate().
 template <class L>
-concept has_statistic = requires { typename L::statistic; };
+concept has_statistic = requires {
+  typename L::statistic;
+};
+
+/// A statistic of the labelled examples themselves (BCO's mean reward), not of mismatched responses (KTO's z0).
+template <class L>
+concept has_own_statistic = has_statistic<L> && requires(typename L::statistic& s, const labelled_logps<double>& y) {
+  s.add(y);
+};
 
 namespace detail {
 struct no_statistic {
   constexpr no_statistic value() const { return {}; }
 };
-template <class L> struct statistic_of {
-  using type = no_statistic;
-};
-template <has_statistic L> struct statistic_of<L> {
-  using type = typename L::statistic;
-};
+template <class L> struct statistic_of { using type = no_statistic; };
+template <has_statistic L> struct statistic_of<L> { using type = typename L::statistic; };
 
 /// What a statistic says of example i.
 template <class Statistic> constexpr auto value_of(const Statistic& s, index i) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <tuple>
 #include <tilt/loss/evaluate.hpp>
-#include <tilt/scalar/log_sigmoid.hpp>
+#include <tilt/loss/logistic.hpp>
+#include <tuple>
 
 namespace tilt {
 
@@ -14,19 +14,17 @@ struct dpo {
   double label_smoothing = 0;  ///< probability that a label is the wrong way round, in [0, ½)
 
   template <class T> TILT_HD T operator()(const pair_logps<T>& y) const {
-    const T margin = constant<T>(beta) * (y.chosen.log_ratio() - y.rejected.log_ratio());
-    const T flipped = constant<T>(label_smoothing), kept = constant<T>(1) - flipped;
-    return -(kept * log_sigmoid(margin) + flipped * log_sigmoid(-margin));
+    return detail::logistic(scaled(beta, y.margin()), label_smoothing);
   }
+  static constexpr bool of_margin = true;
 
-  static constexpr std::string_view name = "sigmoid";
+  static constexpr std::string_view name = "sigmoid", formula = "−log σ(βΔ)", paper = "Rafailov et al. 2023, arXiv 2305.18290";
   static constexpr auto options() {
     return std::tuple(loss_option{"beta", &dpo::beta}, loss_option{"label_smoothing", &dpo::label_smoothing});
   }
   void check() const {
     detail::require_positive("beta", beta);
-    detail::require_usable(label_smoothing >= 0 && label_smoothing < 0.5, "label_smoothing", label_smoothing,
-                           "give a number from 0 to below 0.5; beyond it the labels would mean their opposite");
+    detail::require_smoothing(label_smoothing);
   }
 };
 

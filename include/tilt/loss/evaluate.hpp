@@ -2,11 +2,11 @@
 #pragma once
 #include <limits>
 #include <string>
-#include <type_traits>
 #include <tilt/loss/differentiate.hpp>
 #include <tilt/loss/metrics.hpp>
 #include <tilt/loss/options.hpp>
 #include <tilt/loss/ranges.hpp>
+#include <type_traits>
 
 namespace tilt {
 
@@ -15,13 +15,15 @@ template <class T> struct pair_batch {
   host_range<const T> policy_chosen = {}, policy_rejected = {};        ///< log π(y|x)
   host_range<const T> reference_chosen = {}, reference_rejected = {};  ///< log π_ref(y|x)
   integer_range length_chosen = {}, length_rejected = {};              ///< tokens, for losses that average over them; may be left away
+  host_range<const T> score_chosen = {}, score_rejected = {};          ///< of a judge, for losses that read them
+  host_range<const T> win_probability = {};                            ///< p(y⁺ ≻ y⁻), for losses that take soft labels
   host_range<const T> weights = {};                                    ///< of pairs, in loss and gradient; 1 if left away
   double divisor = 0;  ///< the loss is Σ w·loss / divisor, and the gradient is the gradient of that; 0: the number of pairs
 };
 
 /// Where results go; what is left away is not computed for the caller. n elements each.
 template <class T> struct pair_outputs {
-  host_range<T> losses = {};                                 ///< w·loss of each pair
+  host_range<T> losses = {};                                   ///< w·loss of each pair
   host_range<T> gradient_chosen = {}, gradient_rejected = {};  ///< ∂(Σ w·loss / divisor)/∂log π(y|x)
   host_range<T> rewards_chosen = {}, rewards_rejected = {};    ///< implicit rewards
 };
@@ -67,19 +69,30 @@ template <class L> void check_loss(const L& loss, index n, double divisor, bool 
   if constexpr (requires { loss.check(); }) loss.check();
   if (n == 0 && divisor == 0) throw input_error("loss: the batch is empty and has no mean; give at least one example, or a divisor");
   if (!(divisor >= 0)) throw input_error("divisor: " + number_text(divisor) + " cannot be used; give a positive number, or 0 for the mean");
-  if (uses_lengths(loss) && !has_lengths) throw input_error("length: the loss averages over tokens; give the responses' lengths");
+  if (uses_lengths(loss) && !has_lengths) throw input_error("length: the loss reads the responses' lengths; give them");
 }
 
 template <class T> pair_logps<T> pair_at(const pair_batch<T>& b, index i) {
-  const auto reference = [i](const host_range<const T>& r) { return r.given() ? r[i] : constant<T>(0); };
+  const auto or_zero = [i](const host_range<const T>& r) { return r.given() ? r[i] : constant<T>(0); };
   const auto length = [i](const integer_range& r) { return r.given() ? r[i] : index{1}; };
-  return {{b.policy_chosen[i], reference(b.reference_chosen), length(b.length_chosen)},
-          {b.policy_rejected[i], reference(b.reference_rejected), length(b.length_rejected)}};
+  return {{b.policy_chosen[i], or_zero(b.reference_chosen), length(b.length_chosen), or_zero(b.score_chosen)},
+          {b.policy_rejected[i], or_zero(b.reference_rejected), length(b.length_rejected), or_zero(b.score_rejected)},
+          b.win_probability.given() ? b.win_probability[i] : constant<T>(1)};
 }
 
 template <class T> labelled_logps<T> response_at(const response_batch<T>& b, index i) {
   return {{b.policy[i], b.reference.given() ? b.reference[i] : constant<T>(0), b.length.given() ? b.length[i] : index{1}},
           b.desirable[i] != 0};
+}
+
+/// Throws unless a column that only some losses read is there where this one does, and only there.
+template <class L, class Range> void require_column(const Range& range, index n, bool used, std::string_view name) {
+  if (!used && range.given()) {
+    std::string loss = "the loss";
+    if constexpr (requires { L::name; }) loss += ' ' + std::string(L::name);
+    throw input_error(std::string(name) + ": " + loss + " does not use it; leave it away");
+  }
+  require_size(range, n, name, used);
 }
 
 /// Tells a statistic about a batch: example(i) for i in [0, n).
@@ -95,7 +108,8 @@ template <class Statistic, class Example> void gather(Statistic& statistic, inde
 /// ranges. Arithmetic in T, sums in double, in order. O(n), allocates nothing. Throws input_error if the loss's hyper-parameters or
 /// the ranges' sizes are impossible. `statistic` is told about the batch first; it is for losses that have one.
 template <pair_loss L, class T>
-pair_metrics evaluate(const L& loss, const pair_batch<T>& batch, const std::type_identity_t<pair_outputs<T>>& out, statistic_of<L>& statistic) {
+pair_metrics evaluate(const L& loss, const pair_batch<T>& batch, const std::type_identity_t<pair_outputs<T>>& out,
+                      statistic_of<L>& statistic) {
   const index n = batch.policy_chosen.size();
   const bool has_lengths = batch.length_chosen.given() && batch.length_rejected.given();
   detail::check_loss(loss, n, batch.divisor, has_lengths);
@@ -104,7 +118,13 @@ pair_metrics evaluate(const L& loss, const pair_batch<T>& batch, const std::type
   detail::require_size(batch.reference_rejected, n, "reference_rejected", uses_reference<L>());
   detail::require_size(batch.length_chosen, n, "length_chosen");
   detail::require_size(batch.length_rejected, n, "length_rejected");
-  detail::require_size(batch.weights, n, "weights");
+  detail::require_column<L>(batch.score_chosen, n, uses_scores(loss), "score_chosen");
+  detail::require_column<L>(batch.score_rejected, n, uses_scores(loss), "score_rejected");
+  detail::require_column<L>(batch.win_probability, n, uses_win_probability(loss), "win_probability");
+  if constexpr (takes_weights<L>())
+    detail::require_size(batch.weights, n, "weights");
+  else
+    detail::require_column<L>(batch.weights, n, false, "weights");
   detail::require_size(out.losses, n, "losses");
   detail::require_size(out.gradient_chosen, n, "gradient_chosen");
   detail::require_size(out.gradient_rejected, n, "gradient_rejected");
@@ -170,13 +190,16 @@ response_metrics evaluate(const L& loss, const response_batch<T>& batch, const s
     return meter.metrics(std::numeric_limits<double>::quiet_NaN(), batch.divisor);
 }
 
-/// The same with the statistic of the batch itself, from its mismatched_ ranges.
+/// The same with the statistic of the batch itself: of its examples, or of its mismatched_ ranges, as the loss wants it.
 template <labelled_loss L, class T>
 response_metrics evaluate(const L& loss, const response_batch<T>& batch, const std::type_identity_t<response_outputs<T>>& out = {}) {
   statistic_of<L> statistic{};
-  if constexpr (has_statistic<L>) {
+  if constexpr (has_own_statistic<L>) {
+    detail::gather(statistic, batch.policy.size(), [&](index i) { return detail::response_at(batch, i); });
+  } else if constexpr (has_statistic<L>) {
     const index n = batch.mismatched_policy.size();
-    if (n == 0) throw input_error("mismatched_policy: the loss needs a statistic of responses to other prompts; give some, or the statistic itself");
+    if (n == 0)
+      throw input_error("mismatched_policy: the loss needs a statistic of responses to other prompts; give some, or the statistic itself");
     detail::require_size(batch.mismatched_reference, n, "mismatched_reference", true);
     detail::gather(statistic, n, [&](index i) { return response_logps<T>{batch.mismatched_policy[i], batch.mismatched_reference[i]}; });
   }

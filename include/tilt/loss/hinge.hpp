@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <tuple>
 #include <tilt/loss/evaluate.hpp>
 #include <tilt/scalar/relu.hpp>
+#include <tuple>
 
 namespace tilt {
 
@@ -11,11 +11,10 @@ namespace tilt {
 struct hinge {
   double beta = 0.1;  ///< reciprocal of the Δ at which a pair counts as won, > 0
 
-  template <class T> TILT_HD T operator()(const pair_logps<T>& y) const {
-    return relu(constant<T>(1) - constant<T>(beta) * (y.chosen.log_ratio() - y.rejected.log_ratio()));
-  }
+  template <class T> TILT_HD T operator()(const pair_logps<T>& y) const { return relu(constant<T>(1) - constant<T>(beta) * y.margin()); }
+  static constexpr bool of_margin = true;
 
-  static constexpr std::string_view name = "hinge";
+  static constexpr std::string_view name = "hinge", formula = "max(0, 1 − βΔ)", paper = "Liu et al. 2023, arXiv 2309.06657";
   static constexpr auto options() { return std::tuple(loss_option{"beta", &hinge::beta}); }
   void check() const { detail::require_positive("beta", beta); }
 };

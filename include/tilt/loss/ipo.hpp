@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <tuple>
 #include <tilt/loss/evaluate.hpp>
 #include <tilt/scalar/square.hpp>
+#include <tuple>
 
 namespace tilt {
 
@@ -15,16 +15,14 @@ struct ipo {
 
   template <class T> TILT_HD T operator()(const pair_logps<T>& y) const {
     const T target = constant<T>(1) / (constant<T>(2) * constant<T>(beta));
-    return square(score(y.chosen) - score(y.rejected) - target);
+    return square((token_average ? y.chosen.mean_log_ratio() - y.rejected.mean_log_ratio() : y.margin()) - target);
   }
   bool uses_lengths() const { return token_average; }
+  static constexpr bool of_margin = true;
 
-  static constexpr std::string_view name = "ipo";
+  static constexpr std::string_view name = "ipo", formula = "(u⁺/n⁺ − u⁻/n⁻ − 1/(2β))²", paper = "Azar et al. 2023, arXiv 2310.12036";
   static constexpr auto options() { return std::tuple(loss_option{"beta", &ipo::beta}, loss_option{"token_average", &ipo::token_average}); }
   void check() const { detail::require_positive("beta", beta); }
-
- private:
-  template <class T> TILT_HD T score(const response_logps<T>& y) const { return token_average ? y.log_ratio() / y.length() : y.log_ratio(); }
 };
 
 static_assert(pair_loss<ipo> && described_loss<ipo>);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <tuple>
 #include <tilt/loss/evaluate.hpp>
 #include <tilt/scalar/sigmoid.hpp>
+#include <tuple>
 
 namespace tilt {
 
@@ -34,7 +34,8 @@ struct kto {
     return y.desirable ? constant<T>(desirable_weight) * sigmoid(-gain) : constant<T>(undesirable_weight) * sigmoid(gain);
   }
 
-  static constexpr std::string_view name = "kto";
+  static constexpr std::string_view name = "kto", formula = "λ_D σ(β(z0 − u)) or λ_U σ(β(u − z0))",
+                                    paper = "Ethayarajh et al. 2024, arXiv 2402.01306";
   static constexpr auto options() {
     return std::tuple(loss_option{"beta", &kto::beta}, loss_option{"desirable_weight", &kto::desirable_weight},
                       loss_option{"undesirable_weight", &kto::undesirable_weight});
@@ -44,7 +45,8 @@ struct kto {
     detail::require_weight("desirable_weight", desirable_weight);
     detail::require_weight("undesirable_weight", undesirable_weight);
     if (desirable_weight == 0 && undesirable_weight == 0)
-      detail::refuse("desirable_weight", "it and undesirable_weight are both 0, which leaves nothing to learn", "give one of them a positive number");
+      detail::refuse("desirable_weight", "it and undesirable_weight are both 0, which leaves nothing to learn",
+                     "give one of them a positive number");
   }
 };
 

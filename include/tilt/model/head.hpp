@@ -16,6 +16,7 @@ template <class T> struct head_outputs {
   T* entropies;    ///< −Σ_v π(v) log π(v), nats
   T* mean_logits;  ///< mean of z over the vocabulary
   T* top1;         ///< 1 where the label has the largest logit
+  T* log_squares = nullptr;  ///< log Σ_v π(v)²; not computed where null
 };
 
 /// Targets of each row: row r owns target item[begin[r], begin[r+1]) with their labels.
@@ -49,6 +50,13 @@ template <class T> struct head_forward_program {
     });
     const T sum = team.sum(n, [=](const auto& lane, index i) { return lane.load(z, i); });
     const T log_total = log(total);
+    T squares = constant<T>(1);
+    if (out.log_squares != nullptr)
+      squares = team.sum(n, [=](const auto& lane, index i) {
+        using number = decltype(lane.load(z, i));
+        const number below = lane.load(z, i) - number(largest);
+        return exp(below + below);
+      });
     const head_forward_program self = *this;
     team.once([=] {
       self.normalizer[row] = largest + log_total;
@@ -59,6 +67,7 @@ template <class T> struct head_forward_program {
         self.out.entropies[item] = log_total - moment / total;
         self.out.mean_logits[item] = sum / static_cast<T>(n);
         self.out.top1[item] = select(logit < largest, constant<T>(0), constant<T>(1));
+        if (self.out.log_squares != nullptr) self.out.log_squares[item] = log(squares) - (log_total + log_total);
       }
     });
   }

@@ -97,7 +97,7 @@ class parameter_table {
       w.gate = {at(base, e.gate.weight), at(base, e.gate.bias), f, d};
     }
     w.output = {at(base, e.output.weight), at(base, e.output.bias), d, q};
-    w.up = {at(base, e.up.weight), at(base, e.up.bias), f, d};
+    w.up = linear_weights<T>{at(base, e.up.weight), at(base, e.up.bias), f, d};  // named, or nvcc 13 takes f for unused
     w.down = {at(base, e.down.weight), at(base, e.down.bias), d, f};
     return w;
   }

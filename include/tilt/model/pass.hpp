@@ -42,6 +42,7 @@ struct pass_limits {
 struct pass_options {
   index kept_logits_bytes = index{128} << 20;  ///< logits kept from forward to backward; beyond that they are computed twice
   index chunk_rows = 128;                      ///< rows whose logits are alive at once otherwise
+  bool log_squares = false;                    ///< whether forward also gives log Σ_v π(v)² of every target
 };
 
 /// Forward and, for training, backward of a transformer over packed trees. Owns the one arena that all activations live in; calls
@@ -62,7 +63,7 @@ template <class B> class pass {
     arena_.reserve(plan.bytes());
     integers_.reserve(integers(limits_));
     for (auto* v : {&row_token_, &token_row_, &order_, &position_}) v->reserve(static_cast<std::size_t>(std::max(limits_.tokens, limits_.targets)));
-    host_.reserve(static_cast<std::size_t>(4 * limits_.targets));
+    host_.reserve(static_cast<std::size_t>(outputs() * limits_.targets));
     const index longest = config().rope == rope_kind::none ? 0 : limits_.longest;
     if (longest > rope_positions_) {
       const std::vector<scalar> table = detail::rope_table<scalar>(config(), longest);
@@ -85,8 +86,8 @@ template <class B> class pass {
     lay_out(arena_, now, integers_.size());
     backend().copy_in(integers_.data(), integers_.size(), device_integers_);
     run_forward();
-    host_.resize(static_cast<std::size_t>(4 * targets_));
-    if (targets_ > 0) backend().copy_out(outputs_.logps, 4 * targets_, host_.data());
+    host_.resize(static_cast<std::size_t>(outputs() * targets_));
+    if (targets_ > 0) backend().copy_out(outputs_.logps, outputs() * targets_, host_.data());
   }
 
   /// Per target, in the batch's order; on the host.
@@ -94,6 +95,8 @@ template <class B> class pass {
   std::span<const scalar> entropies() const { return output(1); }    ///< nats
   std::span<const scalar> mean_logits() const { return output(2); }  ///< over the vocabulary
   std::span<const scalar> top1() const { return output(3); }         ///< 1 where the label is the most probable token, else 0
+  /// log Σ_v π(v)², the logarithm of the probability that two draws agree; empty unless the options ask for it.
+  std::span<const scalar> log_squares() const { return options_.log_squares ? output(4) : std::span<const scalar>(); }
 
   /// gradients += Σ_t d_logps[t]·∂logp_t/∂weights, for the batch of the last forward; a flat buffer of the model's size. Once a forward.
   void backward(std::span<const scalar> d_logps, scalar* gradients) {
@@ -120,6 +123,7 @@ template <class B> class pass {
   B& backend() const { return model_->backend(); }
   std::size_t layers() const { return static_cast<std::size_t>(config().num_hidden_layers); }
   bool training() const { return kind_ == pass_kind::training; }
+  index outputs() const { return options_.log_squares ? 5 : 4; }
   std::span<const scalar> output(index which) const {
     return {host_.data() + which * targets_, static_cast<std::size_t>(targets_)};
   }
@@ -202,10 +206,11 @@ template <class B> class pass {
     final_ = arena.template take<scalar>(l.rows * d);
     final_statistics_ = arena.template take<scalar>(2 * l.rows);
     normalizer_ = arena.template take<scalar>(l.rows);
-    outputs_.logps = arena.template take<scalar>(4 * l.targets);
+    outputs_.logps = arena.template take<scalar>(outputs() * l.targets);
     outputs_.entropies = outputs_.logps + l.targets;
     outputs_.mean_logits = outputs_.entropies + l.targets;
     outputs_.top1 = outputs_.mean_logits + l.targets;
+    outputs_.log_squares = options_.log_squares ? outputs_.top1 + l.targets : nullptr;
     const index row_bytes = v * static_cast<index>(sizeof(scalar));
     memory_.kept_rows = training() ? std::min(l.rows, options_.kept_logits_bytes / row_bytes) : 0;
     memory_.chunk_rows = std::min(l.rows, options_.chunk_rows);

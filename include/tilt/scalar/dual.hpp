@@ -126,6 +126,12 @@ template <class T, int N> struct constant_of<dual<T, N>> {
   TILT_HD static constexpr dual<T, N> from(double x) { return dual<T, N>(constant<T>(x)); }
 };
 
+/// c·x for a hyper-parameter c: constant<T>(c)·x, but that the slope of an infinite x is not 0·∞.
+template <class T> TILT_HD constexpr T scaled(double c, const T& x) { return constant<T>(c) * x; }
+template <class T, int N> TILT_HD constexpr dual<T, N> scaled(double c, const dual<T, N>& x) {
+  return chain(scaled(c, x.value), constant<T>(c), x);
+}
+
 /// The value as a constant: nothing is differentiated through it.
 template <class T> TILT_HD constexpr T detach(const T& x) { return x; }
 template <class T, int N> TILT_HD constexpr dual<T, N> detach(const dual<T, N>& x) { return dual<T, N>(x.value); }

@@ -73,24 +73,54 @@ struct any_elementwise {
   template <class Lane> TILT_HD void operator()(const Lane&, index) const {}
 };
 struct any_row_program {
-  template <class Team> TILT_HD void operator()(const Team& team, index) const {
-    team.each(1, any_elementwise{});
-  }
+  template <class Team> TILT_HD void operator()(const Team& team, index) const { team.each(1, any_elementwise{}); }
 };
 struct any_function {
   TILT_HD void operator()() const {}
 };
 }  // namespace detail
 
-/// What a row program may ask of the workers that share its row.
 template <class Team>
-concept team = requires(const Team& t, matrix_view<const typename Team::scalar> a, matrix_view<typename Team::scalar> c) {
+concept runs_each = requires(const Team& t) {
   t.each(index{}, detail::any_elementwise{});
+  t.once(detail::any_function{});
+};
+template <class Team>
+concept reduces = requires(const Team& t) {
   { t.sum(index{}, detail::any_body{}) } -> std::same_as<typename Team::scalar>;
   { t.max(index{}, detail::any_body{}) } -> std::same_as<typename Team::scalar>;
-  t.once(detail::any_function{});
-  t.gemm(a, a, c, bool{});
+};
+template <class Team>
+concept multiplies_alone = requires(const Team& t, matrix_view<const typename Team::scalar> a, matrix_view<typename Team::scalar> c) {
+  { t.gemm(a, a, c, bool{}) } -> std::same_as<void>;
+};
+template <class Team>
+concept has_scratch = requires(const Team& t) {
   { t.scratch() } -> std::same_as<typename Team::scalar*>;
 };
+
+/// What a row program may ask of the workers that share its row.
+template <class Team>
+concept team = runs_each<Team> && reduces<Team> && multiplies_alone<Team> && has_scratch<Team>;
+
+/// Instantiated with the team of every backend, so that its author reads a sentence and not a page.
+template <class Team> struct require_team {
+  static_assert(runs_each<Team>,
+                "a team needs each(n, body), which runs body(lane, i) for i in [0, n), and once(function) (docs/backends.md, Rows)");
+  static_assert(
+      reduces<Team>,
+      "a team needs a member type `scalar`, and sum(n, body) and max(n, body) that return it, one number and not a lane's or an expression "
+      "(docs/backends.md, Rows)");
+  static_assert(multiplies_alone<Team>,
+                "a team needs gemm(a, b, c, accumulate) over matrix_views, which returns void (docs/backends.md, Rows)");
+  static_assert(has_scratch<Team>, "a team needs scratch(), returning a pointer to the memory of this team alone (docs/backends.md, Rows)");
+  static constexpr bool value = team<Team>;
+};
+
+namespace detail {
+struct team_inspection {
+  template <class Team> TILT_HD void operator()(const Team&, index) const { static_assert(require_team<Team>::value); }
+};
+}  // namespace detail
 
 }  // namespace tilt

@@ -24,10 +24,11 @@ template <class T, int Rank> struct view {
     for (int d = 0; d < Rank; ++d) n *= extent[d];
     return n;
   }
-  TILT_HD constexpr operator view<const T, Rank>() const
-    requires(!std::is_const_v<T>)
-  {
-    view<const T, Rank> v;
+  /// A window on the same elements that does not write them. A template, since nvcc warns of a conversion to the class's own type.
+  template <class U>
+  requires(!std::is_const_v<T> && std::is_same_v<U, const T>)
+  TILT_HD constexpr operator view<U, Rank>() const {
+    view<U, Rank> v;
     v.data = data;
     for (int d = 0; d < Rank; ++d) v.extent[d] = extent[d], v.stride[d] = stride[d];
     return v;

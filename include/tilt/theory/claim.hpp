@@ -15,8 +15,8 @@ struct measurement {
   double expected = 0;  ///< computed another way than `measured`: by a closed form, or by counting
   double bound = 0;     ///< how far apart the two may be
 
-  /// |measured − expected|, in units of |expected| where that is above 1; NaN if either is NaN.
-  double error() const { return std::abs(measured - expected) / std::max(1.0, std::abs(expected)); }
+  /// |measured − expected|, in units of |expected| where that is above 1; 0 for equal infinities, NaN if either is NaN.
+  double error() const { return measured == expected ? 0 : std::abs(measured - expected) / std::max(1.0, std::abs(expected)); }
   bool holds() const { return error() <= bound; }
 };
 

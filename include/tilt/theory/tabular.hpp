@@ -88,7 +88,7 @@ template <pair_loss L> class tabular_risk {
 
  private:
   template <class T> response_logps<T> at(const std::vector<double>& logps, std::size_t y) const {
-    return {constant<T>(logps[y]), constant<T>(world_.reference_logps[y]), world_.length(y)};
+    return {constant<T>(logps[y]), constant<T>(world_.reference_logps[y]), world_.length(y), constant<T>(world_.rewards[y])};
   }
   L loss_;
   answer_set world_;

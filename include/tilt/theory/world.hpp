@@ -11,7 +11,7 @@ namespace tilt {
 /// All answers that there are to one prompt: a world that can be enumerated.
 struct answer_set {
   std::vector<double> reference_logps;  ///< log π_ref(y), of a distribution
-  std::vector<double> rewards;          ///< r(y)
+  std::vector<double> rewards;          ///< r(y), also what a judge scores
   std::vector<index> lengths = {};      ///< tokens; 1 each if left away
 
   std::size_t size() const { return rewards.size(); }

@@ -46,11 +46,10 @@ inline run_identity identity_of(const named_values& v) {
 }  // namespace detail
 
 /// Writes a folder with the state of a run, which replaces what has that name: state.json, state.safetensors, and what `more` adds to
-/// it. It is written beside its place and renamed, so that it is there as a whole or not at all. Throws input_error where it cannot.
+/// it. It is written beside its place and then takes it (replace_folder), so that it is there as a whole or not at all. Throws input_error where it cannot.
 template <class T> void write_checkpoint(const std::filesystem::path& folder, const training_state<T>& state, const std::function<void(const std::filesystem::path&)>& more = {}) {
   namespace fs = std::filesystem;
-  const std::string process = std::to_string(::getpid());
-  const fs::path fresh = folder.string() + ".tmp-" + process, old = folder.string() + ".old-" + process;
+  const fs::path fresh = folder.string() + ".tmp-" + std::to_string(::getpid());
   try {
     fs::remove_all(fresh);
     fs::create_directories(fresh);
@@ -65,14 +64,13 @@ template <class T> void write_checkpoint(const std::filesystem::path& folder, co
     if (state.best_loss < std::numeric_limits<double>::infinity()) values.set("best_loss", state.best_loss);
     values.set("kl_spent", state.kl_spent);
     write_file(fresh / "state.json", values.text());
-    const tensor_to_write tensors[] = {{"weights", {static_cast<index>(state.weights.size())}}, {"moments", {static_cast<index>(state.moments.size())}}};
+    std::vector<tensor_to_write> tensors{{"weights", {static_cast<index>(state.weights.size())}}, {"moments", {static_cast<index>(state.moments.size())}}};
+    if (!state.reference_weights.empty()) tensors.push_back({"reference_weights", {static_cast<index>(state.reference_weights.size())}});
     write_safetensors(fresh / "state.safetensors", tensors, sizeof(T) == 4 ? element_type::f32 : element_type::f64,
-                      [&](std::size_t i) -> std::span<const T> { return i == 0 ? state.weights : state.moments; });
+                      [&](std::size_t i) -> std::span<const T> { return i == 0 ? state.weights : i == 1 ? state.moments : state.reference_weights; });
     if (more) more(fresh);
-    if (fs::exists(folder)) fs::rename(folder, old);
-    fs::rename(fresh, folder);
-    atomic_file::sync_folder(folder.parent_path());
-    fs::remove_all(old);
+    atomic_file::sync_folder(fresh);
+    replace_folder(fresh, folder);
   } catch (const fs::filesystem_error& e) {
     std::error_code ignored;
     fs::remove_all(fresh, ignored);
@@ -116,6 +114,7 @@ template <class T> training_state<T> read_checkpoint(const std::filesystem::path
     if (tensor == nullptr) refuse(std::string("has no ") + name);
     *values = tensor->template values<T>();
   }
+  if (const safetensor* const moved = tensors.find("reference_weights"); moved != nullptr) state.reference_weights = moved->template values<T>();
   return state;
 }
 

@@ -37,7 +37,7 @@ class fingerprint {
   std::uint64_t state_ = 0x243F6A8885A308D3u;
 };
 
-/// Of all that training reads of them: tokens, those that a cut left out, labels, preferences and their weights.
+/// Of all that training reads of them: tokens, those that a cut left out, labels, scores, preferences and their weights.
 inline std::uint64_t hash_of(std::span<const prompt_tree> examples) {
   fingerprint f;
   for (const prompt_tree& tree : examples) {
@@ -48,11 +48,14 @@ inline std::uint64_t hash_of(std::span<const prompt_tree> examples) {
       f.add(std::span<const token>(r.tokens));
       f.add(std::span<const token>(r.uncut));
       f.add(&r.desirable, sizeof r.desirable);
+      const double numbers[] = {r.weight, r.score ? 1.0 : 0.0, r.score.value_or(0)};
+      f.add(std::span<const double>(numbers));
     }
     for (const edge& e : tree.edges) {
       const int ends[] = {e.chosen, e.rejected};
       f.add(std::span<const int>(ends));
-      f.add(&e.weight, sizeof e.weight);
+      const double numbers[] = {e.weight, e.win_probability};
+      f.add(std::span<const double>(numbers));
     }
   }
   return f.value();

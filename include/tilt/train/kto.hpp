@@ -10,12 +10,13 @@ namespace tilt {
 
 /// A loss over single labelled responses: the mean over a micro-batch, then over the step's micro-batches, as TRL's KTOTrainer does it.
 /// A loss with a batch statistic (KTO's z0) gets it from mismatched pairs (see mismatched_pairs), which are scored first and without
-/// gradient; it is the micro-batch's, or, with statistics_scope::step, the whole step's. What concerns desirable responses is logged as
+/// gradient; it is the micro-batch's, or, with statistics_scope::step, the whole step's. One of the examples themselves (BCO's running mean) is
+/// told of every micro-batch that is trained on, and read by evaluations. What concerns desirable responses is logged as
 /// "chosen", for the micro-batches that have any; so the rest as "rejected", and margins where both are there.
 template <labelled_loss Loss> class labelled_objective {
  public:
   static constexpr bool needs_reference = uses_reference<Loss>();
-  static constexpr bool needs_mismatched = has_statistic<Loss>;
+  static constexpr bool needs_mismatched = has_statistic<Loss> && !has_own_statistic<Loss>;
 
   explicit labelled_objective(Loss loss = {}) : loss_(loss) {
     if constexpr (requires { loss.check(); }) loss_.check();
@@ -26,7 +27,7 @@ template <labelled_loss Loss> class labelled_objective {
     if constexpr (requires { Loss::name; }) return Loss::name;
     else return "labelled";
   }
-  bool separable() const { return true; }  // the statistic is there before
+  bool separable() const { return !has_own_statistic<Loss>; }  // another one is there before
 
   void check(const prompt_tree& tree) const {
     if (tree.responses.size() != 1)
@@ -34,7 +35,7 @@ template <labelled_loss Loss> class labelled_objective {
                         std::to_string(tree.responses.size()) + " responses; give every labelled response an example of its own");
   }
   void reserve(index, index responses) {
-    for (auto* v : {&policy_, &reference_, &slopes_}) v->reserve(static_cast<std::size_t>(responses));
+    for (auto* v : {&policy_, &reference_, &slopes_, &weights_}) v->reserve(static_cast<std::size_t>(responses));
     for (auto* v : {&desirable_, &lengths_}) v->reserve(static_cast<std::size_t>(responses));
   }
   void begin(const step_extent& step) { share_ = 1.0 / static_cast<double>(step.micro_batches); }
@@ -42,12 +43,13 @@ template <labelled_loss Loss> class labelled_objective {
   /// Sums of log-probabilities of the micro-batch's mismatched pairs.
   void take_mismatched(std::span<const double> policy, std::span<const double> reference) {
     statistic_ = {};
-    if constexpr (has_statistic<Loss>)
+    if constexpr (needs_mismatched)
       for (std::size_t i = 0; i < policy.size(); ++i) statistic_.add(response_logps<double>{policy[i], reference[i]});
   }
 
   template <class T> void differentiate(const micro_batch<T>& batch, const tree_range& range, std::span<T> d) {
     gather(batch, range.first, range.count);
+    if constexpr (has_own_statistic<Loss>) learn_statistic();
     evaluate(loss_, columns(batch), {.gradient = slopes_}, statistic_.value());
     for (index r = 0; r < range.count; ++r)
       for (index i = batch.scores.begin(range.first + r); i < batch.scores.begin(range.first + r + 1); ++i)
@@ -83,29 +85,47 @@ template <labelled_loss Loss> class labelled_objective {
   }
   void report(const meters&, metric_list&) const {}
 
+  /// A running statistic goes from step to step, and through checkpoints.
+  std::vector<double> state() const {
+    if constexpr (requires { statistic_.state(); }) return statistic_.state();
+    else return {};
+  }
+  void restore(const std::vector<double>& values) {
+    if constexpr (requires { statistic_.restore(values); }) statistic_.restore(values);
+  }
+
  private:
+  /// Tells the statistic of the micro-batch in the columns. Training does, and evaluation does not.
+  void learn_statistic() {
+    if constexpr (requires { statistic_.begin(); }) statistic_.begin();
+    for (std::size_t r = 0; r < policy_.size(); ++r)
+      statistic_.add(labelled_logps<double>{{policy_[r], needs_reference ? reference_[r] : 0, lengths_[r]}, desirable_[r] != 0});
+    if constexpr (requires { statistic_.finish(); }) statistic_.finish();
+  }
   template <class T> void gather(const micro_batch<T>& batch, index first, index count) {
     policy_.clear();
     reference_.clear();
+    weights_.clear();
     desirable_.clear();
     lengths_.clear();
     for (index r = first; r < first + count; ++r) {
       policy_.push_back(sum_of(batch.policy_logps(r)));
       if constexpr (needs_reference) reference_.push_back(sum_of(batch.reference_logps(r)));
       desirable_.push_back(batch.tree(r).responses[0].desirable ? 1 : 0);
+      weights_.push_back(batch.tree(r).responses[0].weight);
       lengths_.push_back(batch.scores.tokens(r));
     }
     slopes_.resize(policy_.size());
   }
   template <class T> response_batch<double> columns(const micro_batch<T>& batch) const {
-    response_batch<double> b{.policy = policy_, .desirable = desirable_, .length = lengths_, .divisor = static_cast<double>(batch.trees())};
+    response_batch<double> b{.policy = policy_, .desirable = desirable_, .length = lengths_, .weights = weights_, .divisor = static_cast<double>(batch.trees())};
     if constexpr (needs_reference) b.reference = reference_;
     return b;
   }
 
   Loss loss_;
   statistic_of<Loss> statistic_{};
-  std::vector<double> policy_, reference_, slopes_;
+  std::vector<double> policy_, reference_, slopes_, weights_;
   std::vector<index> desirable_, lengths_;
   double share_ = 1;
 };

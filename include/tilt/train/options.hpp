@@ -74,10 +74,16 @@ struct training_options {
   index max_length = 0;                   ///< cuts KTO's mismatched pairs as the reader cuts the data; 0: nothing does
   statistics_scope statistics = statistics_scope::micro_batch;
   reference_mode reference = reference_mode::cached;
+  bool sync_ref_model = false;            ///< TR-DPO (Gorbatovski et al. 2024, arXiv 2404.09656): the online reference follows the policy
+  double ref_model_mixup_alpha = 0.6;     ///< α in π_ref ← α·π + (1 − α)·π_ref, of weights; 1 replaces it
+  index ref_model_sync_steps = 512;       ///< steps from one such update to the next
   double kl_budget = 0;                   ///< ends the run once a logged `kl/k2` exceeds it; 0: none
 
   /// Throws input_error naming the first option that cannot be used.
   void check() const;
+
+  /// The part of it that concerns a reference that moves: refused without one.
+  void check_reference() const;
 
   /// The part of it that concerns the learning rate: an option that the schedule does not use is refused.
   void check_schedule() const;
@@ -120,8 +126,20 @@ inline void training_options::check() const {
   refuse(save_steps > 0 && output_dir.empty(), "save_steps", static_cast<double>(save_steps), "there is no output_dir to save in");
   refuse(keep_best && output_dir.empty(), "keep_best", 1, "there is no output_dir to save in");
   refuse(keep_best && eval_steps == 0, "keep_best", 1, "only evaluations on the way can be the best; give eval_steps");
+  check_reference();
   check_schedule();
   std::visit([](const auto& chosen) { chosen.check(); }, optimizer());
+}
+
+inline void training_options::check_reference() const {
+  const training_options usual;
+  const auto refuse = detail::refuse_option;
+  refuse(sync_ref_model && reference != reference_mode::online, "sync_ref_model", 1, "a cached reference cannot move; give reference online");
+  refuse(!sync_ref_model && ref_model_mixup_alpha != usual.ref_model_mixup_alpha, "ref_model_mixup_alpha", ref_model_mixup_alpha, "only sync_ref_model uses it");
+  refuse(!sync_ref_model && ref_model_sync_steps != usual.ref_model_sync_steps, "ref_model_sync_steps", static_cast<double>(ref_model_sync_steps),
+         "only sync_ref_model uses it");
+  refuse(!(ref_model_mixup_alpha > 0 && ref_model_mixup_alpha <= 1), "ref_model_mixup_alpha", ref_model_mixup_alpha, "give more than 0, to 1");
+  refuse(ref_model_sync_steps < 1, "ref_model_sync_steps", static_cast<double>(ref_model_sync_steps), "give 1 or more");
 }
 
 inline void training_options::check_schedule() const {

@@ -5,6 +5,7 @@
 #include <tilt/train/fingerprint.hpp>
 #include <tilt/train/options.hpp>
 #include <tilt/train/reference_cache.hpp>
+#include <utility>
 #include <vector>
 
 namespace tilt {
@@ -23,14 +24,26 @@ struct mismatched_pairs {
   }
 };
 
+namespace detail {
+template <class T> struct mix_body {
+  const T* from;
+  T* to;
+  T share;
+  template <class Lane> TILT_HD void operator()(const Lane& lane, index i) const {
+    using number = typename Lane::number;
+    lane.store(to, i, number(share) * lane.load(from, i) + number(T(1) - share) * lane.load(to, i));
+  }
+};
+}  // namespace detail
+
 /// What an objective wants of the reference.
 struct reference_needs {
   bool own = true;          ///< log-probabilities of the examples' responses
   bool mismatched = false;  ///< and of other prompts' responses (see mismatched_pairs)
 };
 
-/// The frozen model π_ref: where a trainer gets its log-probabilities for the micro-batch at hand. In cached mode it runs once over each
-/// set of examples; online it keeps weights of its own and runs beside the policy, on the same packs.
+/// The model π_ref: where a trainer gets its log-probabilities for the micro-batch at hand. In cached mode it runs once over each set of
+/// examples; online it keeps weights of its own and runs beside the policy, on the same packs. It is frozen, but where it is told to follow.
 template <class B> class reference_model {
  public:
   using T = typename B::scalar;
@@ -47,7 +60,7 @@ template <class B> class reference_model {
     if (!needs_.own) return;
     weights_ = detail::hash_of(*source_);
     if (options.reference != reference_mode::online) return;
-    if (!fixed_) source_ = &frozen_.emplace(policy.clone());
+    if (!fixed_ || options.sync_ref_model) source_ = &frozen_.emplace(source_->clone());
     fixed_ = true;
     scoring_.emplace(*source_, pass_kind::inference);
   }
@@ -56,7 +69,23 @@ template <class B> class reference_model {
   bool online() const { return scoring_.has_value(); }
   void reserve(const pass_limits& limits) { scoring_->reserve(limits); }
 
-  /// Hash of the frozen weights, 0 where none are needed.
+  /// The online reference's own weights go a share of the way to the policy's (TR-DPO; 1: all of it).
+  void follow(const transformer<B>& policy, double share) {
+    policy.backend().map(policy.size(), detail::mix_body<T>{policy.weights(), frozen_->weights(), static_cast<T>(share)});
+  }
+  /// Those weights, for checkpoints of a run in which they move.
+  std::vector<T> own_weights() const {
+    std::vector<T> w(static_cast<std::size_t>(frozen_->size()));
+    frozen_->backend().copy_out(std::as_const(*frozen_).weights(), frozen_->size(), w.data());
+    return w;
+  }
+  void restore_weights(const std::vector<T>& w) {
+    if (static_cast<index>(w.size()) != frozen_->size())
+      throw input_error("checkpoint: it does not hold the reference as it had moved; resume a run that had sync_ref_model");
+    frozen_->backend().copy_in(w.data(), frozen_->size(), frozen_->weights());
+  }
+
+  /// Hash of the weights that the reference began with, 0 where none are needed.
   std::uint64_t weights_hash() const { return weights_; }
 
   /// Makes these the examples that `collect` speaks of. A cache that is missing is computed, if the policy is still what it was. Throws

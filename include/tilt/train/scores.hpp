@@ -16,9 +16,11 @@ template <class T> class batch_scores {
     entropies_.clear();
     mean_logits_.clear();
     top1_.clear();
+    log_squares_.clear();
     begin_.assign(1, 0);
   }
-  void reserve(index responses, index targets) {
+  void reserve(index responses, index targets, bool log_squares = false) {
+    if (log_squares) log_squares_.reserve(static_cast<std::size_t>(targets));
     for (auto* v : {&logps_, &entropies_, &mean_logits_, &top1_}) v->reserve(static_cast<std::size_t>(targets));
     begin_.reserve(static_cast<std::size_t>(responses) + 1);
   }
@@ -29,7 +31,15 @@ template <class T> class batch_scores {
     append(entropies_, pass.entropies());
     append(mean_logits_, pass.mean_logits());
     append(top1_, pass.top1());
+    append(log_squares_, pass.log_squares());
     for (std::size_t r = 1; r < pack.response_begin.size(); ++r) begin_.push_back(before + pack.response_begin[r]);
+  }
+  /// Adds a response whose tokens have these log-probabilities and are otherwise unknown (0); for who has no model at hand.
+  void append(std::span<const T> logps, std::span<const T> log_squares = {}) {
+    append(logps_, logps);
+    append(log_squares_, log_squares);
+    for (auto* v : {&entropies_, &mean_logits_, &top1_}) v->resize(logps_.size());
+    begin_.push_back(static_cast<index>(logps_.size()));
   }
 
   index responses() const { return static_cast<index>(begin_.size()) - 1; }
@@ -42,6 +52,7 @@ template <class T> class batch_scores {
   std::span<const T> entropies(index response) const { return part(entropies_, response); }
   std::span<const T> mean_logits(index response) const { return part(mean_logits_, response); }
   std::span<const T> top1(index response) const { return part(top1_, response); }
+  std::span<const T> log_squares(index response) const { return part(log_squares_, response); }
 
  private:
   static void append(std::vector<T>& to, std::span<const T> from) { to.insert(to.end(), from.begin(), from.end()); }
@@ -49,7 +60,7 @@ template <class T> class batch_scores {
     return {of.data() + begin(response), static_cast<std::size_t>(tokens(response))};
   }
 
-  std::vector<T> logps_, entropies_, mean_logits_, top1_;
+  std::vector<T> logps_, entropies_, mean_logits_, top1_, log_squares_;
   std::vector<index> begin_{0};
 };
 

@@ -49,6 +49,7 @@ template <class T> struct training_state {
   std::vector<T> weights, moments;  ///< flat, in the order of the model's parameters
   std::vector<double> window;       ///< metrics since the last line of the log
   std::vector<double> objective;    ///< what the objective carries from step to step
+  std::vector<T> reference_weights;  ///< where the reference follows the policy (sync_ref_model); else empty
 };
 
 }  // namespace tilt

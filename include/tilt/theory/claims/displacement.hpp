@@ -33,12 +33,12 @@ inline claim claim_displacement() {
   c.picture = {"100 steps of DPO on one pair, answers that share a feature",
                "step",
                "probability",
-               {{"chosen", {}}, {"rejected", {}}, {"in no pair", {}}, {"in no pair, another", {}}}};
+               {{"chosen", {}}, {"rejected", {}}, {"in no pair", {}}}};
   std::vector<double> theta = {0}, table(4, 0.0);
   double margin = 0, falls = 0;
   for (int k = 0; k <= steps; ++k) {
     const std::vector<double> logps = log_softmax(logits(theta[0]));
-    for (std::size_t y = 0; y < 4; ++y) c.picture.curves[y].points.emplace_back(k, std::exp(logps[y]));
+    for (std::size_t y = 0; y < 3; ++y) c.picture.curves[y].points.emplace_back(k, std::exp(logps[y]));
     if (k == steps) break;
     descend(
         theta,

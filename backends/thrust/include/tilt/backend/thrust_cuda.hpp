@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#if !defined(__CUDACC__)
+#error "tilt/backend/thrust_cuda.hpp is CUDA source: include tilt/backend/thrust.hpp and compile with nvcc"
+#endif
+#include <thrust/for_each.h>
+#include <thrust/iterator/counting_iterator.h>
+#include <thrust/system/cuda/execution_policy.h>
+#include <thrust/version.h>
+#if THRUST_VERSION < 300000
+#error "tilt/backend/thrust_cuda.hpp: this is not the Thrust of a CUDA 13 toolkit; take other Thrust headers out of the include path"
+#endif
+
+#include <cstring>
+#include <tilt/backend/cuda_product.hpp>
+#include <tilt/tensor/backend.hpp>
+
+namespace tilt {
+
+namespace detail {
+
+template <class T, class Body> struct cuda_map_element {
+  Body body;
+  TILT_HD void operator()(index i) const { body(scalar_lane<T>{}, i); }
+};
+
+/// A stream, and pinned memory through which host data goes to the device without the host waiting.
+class cuda_stream {
+ public:
+  cuda_stream() {
+    check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
+    if (const cudaError_t status = cudaMallocHost(&staging_, staging_bytes); status != cudaSuccess) {
+      cudaStreamDestroy(stream_);
+      check_cuda(status, "cudaMallocHost");
+    }
+  }
+  cuda_stream(const cuda_stream&) = delete;
+  cuda_stream& operator=(const cuda_stream&) = delete;
+  ~cuda_stream() {
+    cudaStreamSynchronize(stream_);
+    cudaFreeHost(staging_);
+    cudaStreamDestroy(stream_);
+  }
+  cudaStream_t get() const { return stream_; }
+  void wait() { check_cuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize"); }
+
+  /// The host's memory is free for other use on return. Waits only for large copies, and when all staging memory is in flight.
+  void upload(const void* host, std::size_t bytes, void* own) {
+    if (bytes == 0) return;
+    if (bytes > staging_bytes / 4) {
+      check_cuda(cudaMemcpyAsync(own, host, bytes, cudaMemcpyHostToDevice, stream_), "copy to the device");
+      return wait();
+    }
+    if (staged_ + bytes > staging_bytes) wait(), staged_ = 0;
+    std::byte* const place = static_cast<std::byte*>(staging_) + staged_;
+    std::memcpy(place, host, bytes);
+    check_cuda(cudaMemcpyAsync(own, place, bytes, cudaMemcpyHostToDevice, stream_), "copy to the device");
+    staged_ += (bytes + 255) / 256 * 256;
+  }
+  void download(const void* own, std::size_t bytes, void* host) {
+    if (bytes > 0) check_cuda(cudaMemcpyAsync(host, own, bytes, cudaMemcpyDeviceToHost, stream_), "copy to the host");
+    wait();
+  }
+
+ private:
+  static constexpr std::size_t staging_bytes = std::size_t{16} << 20;
+  cudaStream_t stream_ = nullptr;
+  void* staging_ = nullptr;
+  std::size_t staged_ = 0;
+};
+
+}  // namespace detail
+
+/// What Thrust's device system is called.
+inline constexpr const char* thrust_system = "CUDA";
+
+/// Runs on a GPU: Thrust's device system CUDA. Everything goes to one stream of its own, in order; only copy_out waits for it. A map is
+/// a thrust::for_each, a row program a block of 128 threads a row, a product cuBLAS's, with the precision that `Product` names. After
+/// construction the four primitives but for the copies can be captured in a CUDA graph. Uses the device that is current at construction.
+template <class T, class Product = float32_product> class thrust_backend {
+ public:
+  using scalar = T;
+  static constexpr bool row_exact = false;  // cuBLAS chooses its order of summation by shape
+  static constexpr const char* name = "cuda";
+
+  thrust_backend() : product_(stream_.get()) {
+    int device = 0, processors = 0;
+    detail::check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+    detail::check_cuda(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device), "cudaDeviceGetAttribute");
+    teams_ = index{4} * processors;
+  }
+
+  template <class U> thrust_buffer<U> allocate(index n) { return thrust_buffer<U>(n); }
+  template <class U> void copy_in(const U* host, index n, U* own) { stream_.upload(host, bytes<U>(n), own); }
+  template <class U> void copy_out(const U* own, index n, U* host) { stream_.download(own, bytes<U>(n), host); }
+
+  template <class Body> void map(index n, const Body& body) {
+    if (n == 0) return;
+    thrust::for_each_n(thrust::cuda::par_nosync.on(stream_.get()), thrust::counting_iterator<index>(0), n,
+                       detail::cuda_map_element<T, Body>{body});
+  }
+
+  /// Without scratch a row has a block of its own; with it, teams() blocks share the rows.
+  template <class Program> void rows(index n, const Program& program, team_scratch<T> scratch = {}) {
+    if (n == 0) return;
+    const index blocks = scratch.data != nullptr ? std::min(n, teams_) : std::min<index>(n, 1 << 20);
+    detail::cuda_rows<T><<<static_cast<unsigned>(blocks), detail::cuda_workers, 0, stream_.get()>>>(n, program, scratch);
+    detail::check_cuda(cudaPeekAtLastError(), "launch of a row program");
+  }
+  index teams() const { return teams_; }
+
+  void gemm(matrix_view<const T> a, matrix_view<const T> b, matrix_view<T> c, bool accumulate) { product_.multiply(a, b, c, accumulate); }
+
+  /// The stream that all work goes to, for capturing it or for waiting on it.
+  cudaStream_t stream() const { return stream_.get(); }
+
+ private:
+  template <class U> static std::size_t bytes(index n) { return static_cast<std::size_t>(n) * sizeof(U); }
+
+  detail::cuda_stream stream_;
+  detail::cuda_product<Product> product_;
+  index teams_ = 0;
+};
+
+}  // namespace tilt

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <tilt/backend/thrust.hpp>
+#define TILT_TESTED tilt::thrust_backend<double>, "thrust omp double"
+#include <conformance/suite.hpp>

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <tiny_backend/tiny_backend.hpp>
+#define TILT_TESTED tiny::backend<double>, "tiny double"
+#include <conformance/suite.hpp>
