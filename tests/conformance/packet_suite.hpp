@@ -187,6 +187,36 @@ TEST_CASE(TILT_TESTED_AS "elementary functions, over the whole line") {
   check_function([](P x) { return erf(x); }, [](R x) { return std::erf(x); }, -6, 6, sizeof(packet_scalar) == 4 ? 64 : 8);
 }
 
+TEST_CASE(TILT_TESTED_AS "elementary functions: a lane's bits depend on that lane alone") {
+  using namespace tilt::test;
+  using P = tested_packet;
+  using limits = std::numeric_limits<packet_scalar>;
+  std::vector<packet_scalar> numbers = {
+      0, limits::infinity(), -limits::infinity(), limits::quiet_NaN(), limits::min(), limits::denorm_min()};
+  for (int i = -24; i <= 24; ++i) numbers.push_back(static_cast<packet_scalar>(i * i * i) / 128);  // from 1/128 to 108, both signs
+  const auto check = [&](const auto& f) {
+    bool same = true;
+    for (std::size_t begin = 0; begin < numbers.size(); ++begin)  // among neighbours of all kinds
+      for (std::size_t step : {std::size_t{1}, std::size_t{7}}) {
+        lanes x;
+        for (std::size_t j = 0; j < x.size(); ++j) x[j] = numbers[(begin + j * step) % numbers.size()];
+        const lanes mixed = unpack(f(P::load(x.data())));
+        for (std::size_t j = 0; j < x.size(); ++j) {
+          const packet_scalar alone = unpack(f(P::broadcast(x[j])))[0];
+          same = same && (mixed[j] == alone || (std::isnan(mixed[j]) && std::isnan(alone)));
+        }
+      }
+    CHECK(same);
+  };
+  check([](P x) { return exp(x); });
+  check([](P x) { return log(x); });
+  check([](P x) { return log1p(x); });
+  check([](P x) { return expm1(x); });
+  check([](P x) { return sqrt(x); });
+  check([](P x) { return tanh(x); });
+  check([](P x) { return erf(x); });
+}
+
 TEST_CASE(TILT_TESTED_AS "dual numbers over packets") {
   using namespace tilt::test;
   using D = tilt::dual<tested_packet, 1>;

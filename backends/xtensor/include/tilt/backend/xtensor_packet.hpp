@@ -49,7 +49,7 @@ inline xsimd::batch<float> correct_sqrt(xsimd::batch<float> x) { return vsqrtq_f
 
 /// A SIMD packet of xsimd's as a plain value: as many numbers as the build's instruction set holds in a register. Models `packet`.
 /// min and max are std::min's and std::max's in each lane, NaNs included. Elementary functions are xsimd's where they hold over the
-/// whole line, infinities, NaN and subnormal numbers included, and are corrected where they do not; no function looks at other lanes.
+/// whole line, infinities, NaN and subnormal numbers included, and are corrected where they do not. What a lane gets depends on that lane alone.
 template <class T>
 requires std::same_as<T, float> || std::same_as<T, double>
 class xtensor_packet {
@@ -201,6 +201,12 @@ class xtensor_packet {
     return wrap(native(shuffle<(J ^ Half)...>(x.x_, x.x_)));
   }
 
+  template <class Function> xtensor_packet each(const Function& f) const {
+    alignas(native) T lane[size];
+    store(lane);
+    for (T& x : lane) x = f(x);
+    return load(lane);
+  }
   static xtensor_packet wrap(native x) {
     xtensor_packet p;
     p.x_ = x;
