@@ -133,6 +133,7 @@
 #include <tilt/rl/kl_controller.hpp>
 #include <tilt/rl/kl_estimators.hpp>
 #include <tilt/rl/ppo.hpp>
+#include <tilt/rl/reinforce.hpp>
 #include <tilt/rl/rloo.hpp>
 #include <tilt/rl/sampling.hpp>
 #include <tilt/rl/surrogates.hpp>
