@@ -133,6 +133,7 @@
 #include <tilt/rl/kl_controller.hpp>
 #include <tilt/rl/kl_estimators.hpp>
 #include <tilt/rl/ppo.hpp>
+#include <tilt/rl/reinforce.hpp>
 #include <tilt/rl/rloo.hpp>
 #include <tilt/rl/sampling.hpp>
 #include <tilt/rl/surrogates.hpp>
@@ -146,11 +147,14 @@
 #include <tilt/theory/claims/displacement.hpp>
 #include <tilt/theory/claims/finite_optimum.hpp>
 #include <tilt/theory/claims/gradient_weight.hpp>
+#include <tilt/theory/claims/iterated_tilt.hpp>
 #include <tilt/theory/claims/kto_value.hpp>
 #include <tilt/theory/claims/masks.hpp>
 #include <tilt/theory/claims/optimal_policy.hpp>
+#include <tilt/theory/claims/pathwise_gradient.hpp>
 #include <tilt/theory/claims/prompt_tokens.hpp>
 #include <tilt/theory/claims/recovery.hpp>
+#include <tilt/theory/claims/sampled_pairs.hpp>
 #include <tilt/theory/claims/small_world.hpp>
 #include <tilt/theory/claims/strength_and_distance.hpp>
 #include <tilt/theory/claims/unbounded_penalty.hpp>

@@ -5,6 +5,7 @@
 #include <string>
 #include <tilt/rl/grpo.hpp>
 #include <tilt/rl/ppo.hpp>
+#include <tilt/rl/reinforce.hpp>
 #include <tilt/rl/rloo.hpp>
 #include <tilt/scalar/philox.hpp>
 #include <vector>
@@ -182,6 +183,7 @@ TEST_CASE("grpo, rloo: a step's parts add up to the step, but for bnpo, whose me
     CHECK(compare(loss) == (loss.loss_type != grpo_loss_type::bnpo));
   }
   CHECK(compare(rloo{}));
+  CHECK(compare(reinforce{}));
 }
 
 TEST_CASE("rloo: gradient by differences; on the sampling policy REINFORCE's") {
@@ -204,6 +206,26 @@ TEST_CASE("rloo: gradient by differences; on the sampling policy REINFORCE's") {
     if (spread == 0)
       for (std::size_t t = 0; t < 3; ++t) CHECK(close(gradient[t], -s.advantages[0] / 4, 1e-14));
   }
+}
+
+TEST_CASE("reinforce: by hand; RLOO's gradient on the policy that sampled; its baseline") {
+  sample s(0);
+  std::vector<double> ours(11), of_rloo(11);
+  const policy_metrics m = evaluate(reinforce{}, s.batch(), ours);
+  double loss = 0;
+  std::size_t t = 0;
+  for (std::size_t i = 0; i < 4; ++i)
+    for (int k = 0; k < s.lengths[i]; ++k, ++t) loss -= s.advantages[i] * s.logps[t] / 4;
+  CHECK(close(m.loss, loss, 1e-14));
+  evaluate(rloo{}, s.batch(), of_rloo);
+  CHECK(all_close(ours, of_rloo, 1e-14));
+  moving_baseline b{.decay = 0.5};
+  CHECK(b.value() == 0);
+  b.add(3);
+  CHECK(b.value() == 3);
+  b.add(6);
+  CHECK(close(b.value(), (0.5 * 3 + 6) / 1.5, 1e-15));
+  CHECK_THROWS_AS((moving_baseline{.decay = 1}.check()), input_error);
 }
 
 TEST_CASE("ppo: value by hand, derivatives by differences") {
@@ -325,7 +347,7 @@ TEST_CASE("grpo: an option that the loss type does not use is refused by its nam
   refused({.beta = -1}, "beta");
   refused({.beta = std::nan("")}, "beta");
   refused({.epsilon = 1.5}, "epsilon");
-  refused({.delta = 1.1}, "delta");
+  refused({.delta = -1}, "delta");
   refused({.max_completion_length = 0}, "max_completion_length");
   refused({.loss_type = sapo, .sapo_temperature_neg = 0}, "sapo_temperature_neg");
   for (const grpo& loss : all_grpo()) CHECK_NOTHROW(loss.check());

@@ -51,7 +51,7 @@ TEST_CASE("claims: every measurement of every claim is within its bound") {
       for (const auto& [x, y] : curve.points) CHECK((std::isfinite(x) && std::isfinite(y)));
     }
   }
-  CHECK(numbers == std::set<int>{1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 17, 18});
+  CHECK(numbers == std::set<int>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 17, 18});
 }
 
 TEST_CASE("claims: a measurement that is off, or not a number, does not hold") {
@@ -127,6 +127,21 @@ TEST_CASE("claim 9: the spread on labels by rank is 58, 127, 214, 305 at 10^2 to
   CHECK(measured(c, {"total variation"}) < 4e-15);
 }
 
+TEST_CASE("claim 10: the naive gradient is none, REINFORCE's is the objective's") {
+  const claim c = claim_pathwise_gradient();
+  CHECK(measured(c, {"naive gradient's expectation, elsewhere"}) < 1e-15);
+  CHECK(measured(c, {"REINFORCE's, elsewhere"}) > 0.1);
+  CHECK(measured(c, {"the same with REINFORCE's"}) > measured(c, {"300 steps of the naive"}) + 0.4);
+}
+
+TEST_CASE("claim 11: greedy samples make no pair, and six pairs of four are fewer than six") {
+  const claim c = claim_sampled_pairs();
+  CHECK(c.measurements[0].measured == 0);
+  CHECK(c.measurements[1].measured == 1);
+  CHECK(measured(c, {"independent pairs"}) > 1);
+  CHECK(measured(c, {"independent pairs"}) < 5);
+}
+
 TEST_CASE("claim 12: -50 at w = .01 and a margin of 5,000") {
   FIGURE(measured(claim_unbounded_penalty(), {"subtracted", "w = 0.01,"}), -50, 1e-9);
 }
@@ -135,6 +150,14 @@ TEST_CASE("claim 13: at -20 KTO's weight is 2e-9, the log-sigmoid's 1") {
   const claim c = claim_kto_value();
   FIGURE(measured(c, {"KTO's σ(1 − σ)"}), 2.06e-9, 0.01e-9);
   FIGURE(measured(c, {"the same of −log σ"}), 1, 1e-6);
+}
+
+TEST_CASE("claim 14: each round goes farther, and a kept reference stops after one") {
+  const claim c = claim_iterated_tilt();
+  const auto& reset = c.picture.curves[0].points;
+  const auto& kept = c.picture.curves[1].points;
+  for (std::size_t n = 1; n < reset.size(); ++n) CHECK(reset[n].second > reset[n - 1].second);
+  for (std::size_t n = 2; n < kept.size(); ++n) CHECK(close(kept[n].second, kept[1].second, 1e-12));
 }
 
 TEST_CASE("claim 17: a prompt changes what averages over tokens and what is of single responses") {

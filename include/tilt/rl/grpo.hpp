@@ -31,7 +31,7 @@ struct grpo {
   double beta = 0;                      ///< weight of the k3 estimate of KL(π‖π_ref), ≥ 0
   double epsilon = 0.2;                 ///< ρ is clipped at 1 − epsilon …
   double epsilon_high = 0.2;            ///< … and 1 + epsilon_high; cispo: at epsilon_high itself
-  double delta = 0;                     ///< also clips the unclipped term's ρ; 0: not
+  double delta = 0;                     ///< also clips the unclipped term's ρ, and is to be above 1 + epsilon_high; 0: not
   bool sequence_ratio = false;          ///< ρ is the geometric mean of a response's token ratios (GSPO)
   bool use_bias_correction_kl = false;  ///< k3 is weighed by ρ: unbiased off the policy
   double max_completion_length = 256;   ///< dr_grpo's; the others do not look at it, but whoever generates does
@@ -88,7 +88,7 @@ inline void grpo::check() const {
   detail::require_weight("beta", beta);
   detail::require_usable(epsilon >= 0 && epsilon <= 1, "epsilon", epsilon, "give 0 to 1");
   detail::require_weight("epsilon_high", epsilon_high);
-  detail::require_usable(delta == 0 || delta > 1 + epsilon_high, "delta", delta, "give a number above 1 + epsilon_high, or 0 for none");
+  detail::require_weight("delta", delta);
   detail::require_positive("max_completion_length", max_completion_length);
   detail::require_positive("sapo_temperature_pos", sapo_temperature_pos);
   detail::require_positive("sapo_temperature_neg", sapo_temperature_neg);
