@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include "golden.hpp"
-#include "support/catch.hpp"
-#include "support/paths.hpp"
 #include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <tilt/io/examples.hpp>
 #include <tilt/io/model_folder.hpp>
+#include <tilt/loss/any_pair_loss.hpp>
 #include <tilt/loss/losses.hpp>
 #include <tilt/train/kto.hpp>
-#include <tilt/train/mixed_objective.hpp>
 #include <tilt/train/preference.hpp>
 #include <tilt/train/sft.hpp>
 #include <vector>
+#include "golden.hpp"
+#include "support/catch.hpp"
+#include "support/paths.hpp"
 
 namespace tilt::test {
 
@@ -25,7 +25,9 @@ struct golden_run {
   explicit golden_run(std::filesystem::path at) : folder(std::move(at)), run(read_json((folder / "run.json").string())) {}
   std::string name() const { return folder.filename().string(); }
   const json& options() const { return run["options"]; }
-  template <class T> T option(const char* key, T usual) const { return options().contains(key) && !options()[key].is_null() ? options()[key].get<T>() : usual; }
+  template <class T> T option(const char* key, T usual) const {
+    return options().contains(key) && !options()[key].is_null() ? options()[key].get<T>() : usual;
+  }
 
   /// dpo, kto, sft or reward: as run.json says, else as the folder is called.
   std::string trainer() const {
@@ -82,15 +84,17 @@ inline std::vector<golden_run> golden_runs(const std::string& trainer = "") {
 template <class Loss> Loss with_options(const golden_run& g, Loss loss) {
   for (const std::string_view name : option_names<Loss>()) {
     const std::string key(name);
-    if (!g.options().contains(key) || g.options()[key].is_null() || (g.trainer() == "dpo" && Loss::name == "sigmoid" && key == "label_smoothing")) continue;
+    if (!g.options().contains(key) || g.options()[key].is_null() ||
+        (g.trainer() == "dpo" && Loss::name == "sigmoid" && key == "label_smoothing"))
+      continue;
     set_option(loss, name, g.options()[key].template get<double>());
   }
   return loss;
 }
 
-/// Calls train(objective, train, eval), of numbers of type T, for what the run's options say. Gives what the library lacks for it, and then calls nothing; empty
+/// Calls train(objective, train, eval) for what the run's options say. Gives what the library lacks for it, and then calls nothing; empty
 /// where it lacks nothing.
-template <class T, class Train> std::string with_objective(const golden_run& g, const text_encoder& encoder, const Train& train) {
+template <class Train> std::string with_objective(const golden_run& g, const text_encoder& encoder, const Train& train) {
   const std::string trainer = g.trainer();
   if (trainer != "dpo" && trainer != "kto" && trainer != "sft") return "no trainer " + trainer;
   auto train_rows = read_examples(g.folder / "train.jsonl"), eval_rows = read_examples(g.folder / "eval.jsonl");
@@ -104,13 +108,16 @@ template <class T, class Train> std::string with_objective(const golden_run& g, 
           e.completion.text = e.prompt.text + e.completion.text;
           e.kind = example_kind::text;
         }
-    train(sft_objective(type == "dft" ? sft_loss::dft : sft_loss::nll), tokenize_demonstrations(train_rows, encoder, cut).trees, tokenize_demonstrations(eval_rows, encoder, cut).trees);
+    train(sft_objective(type == "dft" ? sft_loss::dft : sft_loss::nll), tokenize_demonstrations(train_rows, encoder, cut).trees,
+          tokenize_demonstrations(eval_rows, encoder, cut).trees);
     return "";
   }
   if (trainer == "kto") {
     const std::string type = g.option<std::string>("loss_type", "kto");
-    const auto train_trees = tokenize_labelled(train_rows, encoder, cut).trees, eval_trees = tokenize_labelled(eval_rows, encoder, cut).trees;
-    const bool known = with_loss<labelled_losses>(type, [&](const auto& loss) { train(labelled_objective(with_options(g, loss)), train_trees, eval_trees); });
+    const auto train_trees = tokenize_labelled(train_rows, encoder, cut).trees,
+               eval_trees = tokenize_labelled(eval_rows, encoder, cut).trees;
+    const bool known = with_loss<labelled_losses>(
+        type, [&](const auto& loss) { train(labelled_objective(with_options(g, loss)), train_trees, eval_trees); });
     return known ? "" : "no loss_type " + type;
   }
   const auto types = g.option<std::vector<std::string>>("loss_type", {"sigmoid"});
@@ -120,23 +127,23 @@ template <class T, class Train> std::string with_objective(const golden_run& g, 
                          .use_weighting = g.option("use_weighting", false)};
   if (terms.f_divergence_type == divergence::alpha_divergence) terms.f_alpha_divergence_coef = g.option("f_alpha_divergence_coef", 0.5);
   const auto train_trees = tokenize_pairs(train_rows, encoder, cut).trees, eval_trees = tokenize_pairs(eval_rows, encoder, cut).trees;
-  mixed_objective<T> objective;
+  std::vector<std::pair<any_pair_loss, double>> parts;
   for (std::size_t k = 0; k < types.size(); ++k) {
-    const bool known = with_loss<pair_losses>(types[k], [&]<class Loss>(const Loss& loss) {
-      preference_terms own = terms;
-      own.loss_weight = weights.at(k);
-      if (!takes_ld_alpha<Loss>()) own.ld_alpha = 1;  // TRL's "sft" counts all tokens, whatever stands beside it
-      objective.add(preference_objective<Loss>(with_options(g, loss), own));
-    });
-    if (!known) return "no loss_type " + types[k];
+    if (types[k] == "sft" && types.size() > 1) {  // beside others it is a term, of all tokens whatever ld_alpha says
+      terms.sft_weight = weights.at(k);
+      continue;
+    }
+    if (!with_loss<pair_losses>(types[k], [&](const auto& loss) { parts.emplace_back(with_options(g, loss), weights.at(k)); }))
+      return "no loss_type " + types[k];
   }
+  const preference_objective<any_pair_loss> objective(weighted_losses(std::move(parts)), terms);
   train(objective, train_trees, eval_trees);
   return "";
 }
 
 /// What the library lacks for a run, in some words; empty where it can do it.
 inline std::string lacking(const golden_run& g) {
-  return with_objective<double>(g, model_folder(data_folder() / "stories260K").encoder(), [](const auto&...) {});
+  return with_objective(g, model_folder(data_folder() / "stories260K").encoder(), [](const auto&...) {});
 }
 
 /// Bounds of the relative deviation beyond what TRL's own rounding explains (rounding_of_difference).
@@ -150,7 +157,8 @@ inline void check_deviations(const golden_run& g, const deviations& d, const gol
   std::printf("%s: %s", g.name().c_str(), d.text().c_str());
   CHECK(d.keys.size() > 8);  // something was compared
   for (const auto& [key, worst] : d.keys) {
-    INFO(g.name() << ": " << key << " deviates by " << worst.relative << " at " << worst.where << ", of which rounding explains " << worst.rounding);
+    INFO(g.name() << ": " << key << " deviates by " << worst.relative << " at " << worst.where << ", of which rounding explains "
+                  << worst.rounding);
     CHECK(worst.excess() <= (key == "update_norm" ? bounds.updates : bounds.numbers));
   }
 }
@@ -160,10 +168,12 @@ template <class B> void check_run(const golden_run& g, index steps = -1, const g
   B backend;
   const model_folder folder(data_folder() / "stories260K");
   transformer<B> policy = load_transformer(folder, backend);
-  const std::string missing = with_objective<typename B::scalar>(g, folder.encoder(), [&]<class Objective>(const Objective& objective, const std::vector<prompt_tree>& train, const std::vector<prompt_tree>& eval) {
-    trainer<B, Objective> t(policy, objective, g.training());
-    check_deviations(g, compare_run(g.run, g.option("beta", 0.1), t, train, eval, steps), bounds);
-  });
+  const std::string missing = with_objective(
+      g, folder.encoder(),
+      [&]<class Objective>(const Objective& objective, const std::vector<prompt_tree>& train, const std::vector<prompt_tree>& eval) {
+        trainer<B, Objective> t(policy, objective, g.training());
+        check_deviations(g, compare_run(g.run, g.option("beta", 0.1), t, train, eval, steps), bounds);
+      });
   INFO(g.name());
   CHECK(missing == "");
 }
