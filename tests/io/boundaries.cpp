@@ -62,7 +62,7 @@ TEST_CASE("scores, win probabilities and weights go into the trees; rankings bec
 
   example ranking{.kind = example_kind::ranked, .line = 4};
   ranking.prompt.text = "one";
-  for (const char* text : {" two", " three", " four"}) ranking.responses.push_back({.text = text});
+  for (const char* text : {" two", " three", " four"}) ranking.responses.push_back({text, {}, false});
   const auto edges = [&] {
     std::vector<std::pair<int, int>> all;
     const std::vector<example> rows{ranking};

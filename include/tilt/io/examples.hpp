@@ -38,9 +38,9 @@ enum class example_kind {
 /// One row of a data set, before tokenising.
 struct example {
   example_kind kind = example_kind::text;
-  example_part prompt, chosen, rejected, completion;
+  example_part prompt = {}, chosen = {}, rejected = {}, completion = {};
   bool label = true;
-  std::vector<token> ids;
+  std::vector<token> ids = {};
   index line = 0;                            ///< in its file, from 1; of an array, the element's number
   std::vector<example_part> responses = {};  ///< of a ranking
   std::vector<double> scores = {};           ///< of a pair (chosen, rejected) or of a ranking's responses; empty: none are given
