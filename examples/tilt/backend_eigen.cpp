@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that runs on Eigen, instantiated here and nowhere else.
 #include <tilt/backend/eigen.hpp>
 
-#include "backends.hpp"
-#include "session_on.hpp"
+#include "backend_on.hpp"
 
 namespace tilt::program {
+namespace {
 
-std::unique_ptr<session> open_eigen(const compute& machine, const model_folder& folder) {
-  return open_as<eigen_backend>(machine.dtype, folder, static_cast<int>(machine.threads));
-}
+const registered_backend eigen(backend_on<eigen_backend>({.name = "eigen",
+                                                          .rank = 3,
+                                                          .library = "Eigen " + version_of(EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION,
+                                                                                           EIGEN_MINOR_VERSION),
+                                                          .lanes = eigen_packet<float>::size}));
 
-std::string describe_eigen() {
-  return "Eigen " + std::to_string(EIGEN_WORLD_VERSION) + "." + std::to_string(EIGEN_MAJOR_VERSION) + "." +
-         std::to_string(EIGEN_MINOR_VERSION) + ", packets of " + std::to_string(eigen_packet<float>::size) + " floats, threads";
-}
-
+}  // namespace
 }  // namespace tilt::program

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <thread>
-#include <tilt/error.hpp>
 #include <tilt/version.hpp>
+#include <utility>
 
 #include "commands.hpp"
 #include "table.hpp"
@@ -13,17 +13,7 @@
 namespace tilt::program {
 namespace {
 
-struct entry {
-  const char* name;
-  std::unique_ptr<session> (*open)(const compute&, const model_folder&);
-  std::string (*describe)();
-};
-constexpr entry known[] = {
-#ifdef TILT_HAS_EIGEN
-    {"eigen", open_eigen, describe_eigen},
-#endif
-    {"reference", open_reference, describe_reference},
-};
+constinit const registered_backend* first_backend = nullptr;
 
 std::string compiler() {
 #if defined(__clang__)
@@ -59,21 +49,41 @@ std::string instruction_sets() {
 
 }  // namespace
 
-std::vector<backend_facts> backends() {
-  std::vector<backend_facts> all;
-  for (const entry& e : known) all.push_back({e.name, e.describe()});
+registered_backend::registered_backend(backend_entry e) : entry(std::move(e)), next(first_backend) { first_backend = this; }
+
+std::vector<const backend_entry*> backends() {
+  std::vector<const backend_entry*> all;
+  for (const registered_backend* b = first_backend; b != nullptr; b = b->next) all.push_back(&b->entry);
+  std::sort(all.begin(), all.end(),
+            [](const auto* a, const auto* b) { return a->rank != b->rank ? a->rank > b->rank : a->name < b->name; });
+  return all;
+}
+
+const backend_entry* find_backend(std::string_view name) {
+  for (const backend_entry* b : backends())
+    if (b->name == name) return b;
+  return nullptr;
+}
+
+std::vector<missing_backend> missing_backends() {
+  // "name:package package,name:,"
+  std::vector<missing_backend> all;
+  for (std::string_view rest = TILT_MISSING_BACKENDS; !rest.empty();) {
+    const std::string_view one = rest.substr(0, rest.find(','));
+    const std::size_t colon = one.find(':');
+    all.push_back({std::string(one.substr(0, colon)), std::string(one.substr(colon + 1))});
+    rest.remove_prefix(one.size() + 1);
+  }
   return all;
 }
 
 std::unique_ptr<session> open_session(const compute& machine, const model_folder& folder) {
-  for (const entry& e : known)
-    if (machine.backend == e.name) return e.open(machine, folder);
-  throw input_error("--backend: \"" + machine.backend + "\" was not compiled in; see tilt backends");
+  return find_backend(machine.backend)->open(machine, folder);
 }
 
 std::string version_text() {
   std::string names;
-  for (const backend_facts& b : backends()) names += (names.empty() ? "" : ", ") + b.name;
+  for (const backend_entry* b : backends()) names += (names.empty() ? "" : ", ") + b->name;
   return std::string("tilt ") + version + " (" + compiler() + ", " + TILT_ARCH + ": " + instruction_sets() + "; backends: " + names + "; " +
          std::to_string(std::max(1u, std::thread::hardware_concurrency())) + " threads)";
 }
@@ -84,9 +94,15 @@ void add_backends(CLI::App& program, action& chosen) {
   app.callback([&chosen] {
     chosen = [] {
       std::printf("%s\n\n", version_text().c_str());
-      table list({"--backend", "dtypes", "what"});
-      for (const backend_facts& b : backends()) list.row({b.name, "float32 float64", b.what});
+      const std::string hardware = std::to_string(std::max(1u, std::thread::hardware_concurrency()));
+      table list({"--backend", "library", "threads", "SIMD width", "--dtype"});
+      for (const backend_entry* b : backends())
+        list.row({b->name, b->library, b->threads ? hardware : "1", b->lanes > 1 ? std::to_string(b->lanes) + " float32" : "1",
+                  "float32, float64"});
       list.print();
+      for (const missing_backend& m : missing_backends())
+        std::printf("\n%s was left out: %s\n", m.name.c_str(),
+                    m.packages.empty() ? "CMake's TILT_BACKENDS does not name it" : ("it needs " + m.packages).c_str());
       return 0;
     };
   });

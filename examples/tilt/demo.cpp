@@ -1,68 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 // tilt demo: the frontier of reward and KL on a world where both are known.
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <tilt/error.hpp>
 #include <tilt/io/file.hpp>
-#include <tilt/tensor/reference.hpp>
+#include <tilt/loss/any_pair_loss.hpp>
+#include <tilt/loss/losses.hpp>
+#include <tilt/train/kto.hpp>
+#include <tilt/train/preference.hpp>
 #include <vector>
-#ifdef TILT_HAS_EIGEN
-#include <tilt/backend/eigen.hpp>
-#endif
 
+#include "backends.hpp"
 #include "commands.hpp"
-#include "demo_report.hpp"
+#include "run_settings.hpp"
 #include "settings.hpp"
 
 namespace tilt::program {
-namespace {
 
-struct demo_job {
-  demo_sizes sizes;
-  std::uint64_t seed = 42;
-  index threads = 0;
-  std::vector<demo_method> methods = demo_methods();
-};
-struct demo_result {
-  std::string text, numbers, picture;
-};
-
-template <class B, class... Arguments> demo_result run_on(const demo_job& job, Arguments... arguments) {
-  B backend(arguments...);
-  demo_experiment<B> experiment(backend, job.sizes, job.seed);
-  const demo_outcome outcome = experiment.run(job.methods);
-  const demo_report report(experiment.world(), outcome);
-  return {report.text(), report.numbers(), report.picture()};
+const std::vector<demo_method>& demo_methods() {
+  static constexpr auto pairs = [](const any_pair_loss& loss) -> any_objective<float> { return preference_objective<any_pair_loss>(loss); };
+  static constexpr auto verdicts = []<labelled_loss L>(L loss) -> any_objective<float> { return labelled_objective<L>(loss); };
+  static const std::vector<demo_method> methods = {
+      {"sigmoid", {2, 1, 0.5, 0.2}, false, demo_aim::reward, [](double beta) { return pairs(dpo{.beta = beta}); }},
+      {"ipo", {0.2, 0.1, 0.05}, false, demo_aim::win_rate, [](double beta) { return pairs(ipo{.beta = beta, .token_average = false}); }},
+      {"hinge", {2, 1, 0.5, 0.2}, false, demo_aim::none, [](double beta) { return pairs(hinge{.beta = beta}); }},
+      {"kto", {1, 0.5, 0.2}, true, demo_aim::none, [](double beta) { return verdicts(kto{.beta = beta}); }}};
+  return methods;
 }
 
-struct demo_backend {
-  const char* name;
-  demo_result (*run)(const demo_job&);
-};
-constexpr demo_backend known[] = {
-#ifdef TILT_HAS_EIGEN
-    {"eigen", [](const demo_job& job) { return run_on<eigen_backend<float>>(job, static_cast<int>(job.threads)); }},
-#endif
-    {"reference", [](const demo_job& job) { return run_on<reference_backend<float>>(job); }},
-};
+namespace {
 
 struct demo_command {
   explicit demo_command(CLI::App& app) : options(app) {
     options.add("output", output, "where frontier.svg, frontier.tsv and report.txt are put", "FOLDER");
     options.add("seed", job.seed, "of everything that is drawn: the same seed gives the same table");
-    options.choice("loss_type", loss_names(), "all", [this](const std::string& name) { std::erase_if(job.methods, [&](const demo_method& m) { return m.name != name; }); }, "only this loss");
+    options.choice(
+        "loss_type", loss_names(), "all",
+        [this](const std::string& name) { std::erase_if(job.methods, [&](const demo_method& m) { return m.name != name; }); },
+        "only this loss");
     options.group("Size");
     options.add("language", job.sizes.language, "the language is learnt from 8 times so many sentences for each of 112 beginnings");
     options.add("comparisons", job.sizes.comparisons, "how often each beginning is a prompt whose 4 samples are compared");
     options.add("samples", job.sizes.samples, "fresh samples for each of 16 beginnings, by which a policy is measured");
     options.group("Machine");
-    std::vector<std::string> names;
-    for (const demo_backend& b : known) names.emplace_back(b.name);
-    options.choice("backend", names, names.front(), [this](const std::string& name) { backend = name; }, "what computes");
+    add_backend(options, backend);
     options.add("threads", job.threads, "threads; 0: all that the machine has");
-    backend = names.front();
   }
 
   static std::vector<std::string> loss_names() {
@@ -74,7 +58,9 @@ struct demo_command {
   int run() {
     options.apply();
     const auto at_least = [this](const char* name, index value, index least) {
-      if (value < least) throw input_error(options[name].source + ": " + std::to_string(value) + " cannot be used; give " + std::to_string(least) + " or more");
+      if (value < least)
+        throw input_error(options[name].source + ": " + std::to_string(value) + " cannot be used; give " + std::to_string(least) +
+                          " or more");
     };
     at_least("language", job.sizes.language, 1);
     at_least("comparisons", job.sizes.comparisons, 1);
@@ -86,8 +72,7 @@ struct demo_command {
     if (failed) throw input_error(output + ": cannot be made a folder (" + failed.message() + "); give another place with --output");
     write_file(folder / "report.txt", "");  // better now than after the work
 
-    const demo_backend* const chosen = std::find_if(std::begin(known), std::end(known), [this](const demo_backend& b) { return backend == b.name; });
-    const demo_result result = chosen->run(job);
+    const demo_result result = find_backend(backend)->demo(job);
     std::fputs(result.text.c_str(), stdout);
     write_file(folder / "report.txt", result.text);
     write_file(folder / "frontier.tsv", result.numbers);
@@ -104,8 +89,8 @@ struct demo_command {
 }  // namespace
 
 void add_demo(CLI::App& program, action& chosen) {
-  CLI::App& app = *program.add_subcommand("demo",
-                                          "Reward against KL for DPO, IPO, hinge and KTO in a world where both are known; needs no files, takes less than a minute");
+  CLI::App& app = *program.add_subcommand(
+      "demo", "Reward against KL for DPO, IPO, hinge and KTO in a world where both are known; needs no files, takes less than a minute");
   const auto command = std::make_shared<demo_command>(app);
   app.callback([&chosen, command] { chosen = [command] { return command->run(); }; });
 }

@@ -1,37 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <string>
-#include <tilt/loss/dpo.hpp>
-#include <tilt/loss/hinge.hpp>
-#include <tilt/loss/ipo.hpp>
-#include <tilt/loss/kto.hpp>
-#include <tilt/train/kto.hpp>
-#include <tilt/train/preference.hpp>
 #include <tilt/train/sft.hpp>
+#include <tilt/train/trainer.hpp>
+#include <utility>
 
+#include "demo_job.hpp"
 #include "demo_measure.hpp"
 #include "progress.hpp"
 #include "table.hpp"
 
 namespace tilt::program {
-
-/// How large the experiment is.
-struct demo_sizes {
-  index language = 30;     ///< trees of eight sentences for each beginning, from which the language is learnt
-  index comparisons = 32;  ///< how often each beginning is a prompt whose four samples are compared
-  index samples = 64;      ///< fresh samples for each held-out prompt, in an estimate
-};
-
-struct demo_method {
-  std::string name;  ///< TRL's loss_type
-  std::vector<double> betas;
-};
-/// The losses that the demo knows, by TRL's names, with the strengths that it runs them at. (Hinge at 0.2 leaves the language, to a KL of
-/// 14, and would press all else into the picture's left edge: its slope does not shrink before a pair is won by 1/β.)
-inline const std::vector<demo_method>& demo_methods() {
-  static const std::vector<demo_method> methods = {{"sigmoid", {2, 1, 0.5, 0.2}}, {"ipo", {0.2, 0.1, 0.05}}, {"hinge", {2, 1, 0.5}}, {"kto", {1, 0.5, 0.2}}};
-  return methods;
-}
 
 inline std::string demo_number(double beta) {
   char text[32];
@@ -45,9 +24,9 @@ struct demo_row {
   double beta = 0;
   standing measured;
   bool has_aim = false;
-  bool shown = false;  ///< among the samples: each loss once
-  optimum aim;    ///< what theory says the loss comes to with endless data and training
-  optimum best;   ///< the most reward that any policy can have at the measured KL
+  bool shown = false;                     ///< among the samples: each loss once
+  optimum aim;                            ///< what theory says the loss comes to with endless data and training
+  optimum best;                           ///< the most reward that any policy can have at the measured KL
   std::vector<std::vector<token>> texts;  ///< a sample for each of the first prompts
 };
 
@@ -65,6 +44,8 @@ struct demo_outcome {
 
 /// The DPO paper's controlled experiment (Rafailov et al. 2023, arXiv 2305.18290, section 6.1) in miniature, on any backend.
 template <class B> class demo_experiment {
+  using T = typename B::scalar;
+
  public:
   demo_experiment(B& backend, const demo_sizes& sizes, std::uint64_t seed) : sizes_(sizes), seed_(seed), model_(backend, config()) {
     for (const auto* b : beginnings(world_, true)) outcome_.prompts.push_back(b->tokens);
@@ -88,7 +69,7 @@ template <class B> class demo_experiment {
     outcome_.weights = model_.size();
     outcome_.sentences_learnt = texts(language, 1);
     model_.initialize(seed_);
-    train(trainer<B, sft_objective>(model_, sft_objective(), language_options()), language, "language", bar, texts(language, language_epochs));
+    train(sft_objective(), model_, language_options(), language, "language", bar, texts(language, language_epochs));
 
     const exact_reference exact(world_, model_, outcome_.prompts);
     examine_language(exact);
@@ -97,19 +78,19 @@ template <class B> class demo_experiment {
     std::vector<std::vector<token>> prompts;
     for (index c = 0; c < sizes_.comparisons; ++c)
       for (const auto* b : beginnings(world_, false)) prompts.push_back(b->tokens);
-    outcome_.data = compare(world_, prompts, tokens_of(generate(model_, std::span<const std::vector<token>>(prompts), samples_compared, generation(comparison_seed))), seed_);
+    outcome_.data = compare(
+        world_, prompts,
+        tokens_of(generate(model_, std::span<const std::vector<token>>(prompts), samples_compared, generation(comparison_seed))), seed_);
 
     for (const demo_method& m : methods)
       for (const double beta : m.betas) {
         const std::string note = m.name + "  beta " + demo_number(beta);
         transformer<B> policy = model_.clone();
-        if (m.name == "sigmoid") train(preference_trainer(policy, dpo{.beta = beta}, preference_options()), outcome_.data.trees, note, bar, each);
-        if (m.name == "ipo") train(preference_trainer(policy, ipo{.beta = beta, .token_average = false}, preference_options()), outcome_.data.trees, note, bar, each);
-        if (m.name == "hinge") train(preference_trainer(policy, hinge{.beta = beta}, preference_options()), outcome_.data.trees, note, bar, each);
-        if (m.name == "kto") train(labelled_trainer(policy, kto{.beta = beta}, verdict_options()), outcome_.data.verdicts, note, bar, each);
+        train(m.objective(beta), policy, m.labelled ? verdict_options() : preference_options(),
+              m.labelled ? outcome_.data.verdicts : outcome_.data.trees, note, bar, each);
         demo_row r = row(m.name, beta, policy, exact);
-        r.has_aim = m.name == "sigmoid" || m.name == "ipo";
-        if (r.has_aim) r.aim = m.name == "ipo" ? exact.of_win_rate(beta) : exact.of_reward(beta);
+        r.has_aim = m.aim != demo_aim::none;
+        if (r.has_aim) r.aim = m.aim == demo_aim::win_rate ? exact.of_win_rate(beta) : exact.of_reward(beta);
         r.shown = beta == m.betas[m.betas.size() / 2];
         outcome_.rows.push_back(std::move(r));
       }
@@ -164,9 +145,12 @@ template <class B> class demo_experiment {
   }
   generation_options generation(std::uint64_t which) const { return {.max_new_tokens = world_.longest() + 2, .seed = seed_ * 16 + which}; }
 
-  template <class Trainer> void train(Trainer trainer, std::span<const prompt_tree> trees, const std::string& what, progress& bar, index texts) {
-    auto steps = trainer.run(trees);
-    for (const step_report& step : steps) bar.update(done_ + texts * step.step / trainer.total_steps(), what + "  loss " + decimal(step.metrics["loss"]));
+  void train(any_objective<T> objective, transformer<B>& policy, const training_options& options, std::span<const prompt_tree> trees,
+             const std::string& what, progress& bar, index texts) {
+    trainer<B, any_objective<T>> run(policy, std::move(objective), options);
+    auto steps = run.run(trees);
+    for (const step_report& step : steps)
+      bar.update(done_ + texts * step.step / run.total_steps(), what + "  loss " + decimal(step.metrics["loss"]));
     done_ += texts;
   }
 

@@ -2,6 +2,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tilt/error.hpp>
+#include <tilt/loss/any_pair_loss.hpp>
+#include <tilt/train/preference.hpp>
+#include <utility>
+#include <vector>
 
 #include "commands.hpp"
 #include "loss_settings.hpp"
@@ -22,52 +27,43 @@ struct dpo_command {
     add_run(options, run, true, [this] { add_loss(); });
   }
   void add_loss() {
-    loss.emplace(options, "sigmoid", "sigmoid is DPO");
-    setting& type = loss->type();
-    type.read_json = [this, read = type.read](const nlohmann::json& value) { read_types(value, read); };
-    options.file_only("loss_weights", [this](const nlohmann::json& value) { weights = value; });
+    loss.emplace(options, "sigmoid", "sigmoid is DPO; of several the sum is taken, and sft may stand beside them",
+                 std::vector<std::string>{"sft"});
+    options.add("loss_weights", weights, "weights of the losses of loss_type, in their order [1 each]");
     options.add("sft_weight", terms.sft_weight, "weight of the chosen responses' negative log-likelihood, beside the loss");
     options.add("ld_alpha", terms.ld_alpha, "LD-DPO: weight of tokens beyond the shorter response's length");
   }
 
-  /// A loss, or as in TRL a list of them: a pair loss, and "sft" beside it.
-  void read_types(const nlohmann::json& value, const std::function<void(const std::string&)>& read) {
-    types = value.is_array() ? value : nlohmann::json::array({value});
-    bool chosen = false;
-    for (const nlohmann::json& type : types) {
-      if (!type.is_string()) throw input_error(type.dump() + " is no loss; give a name or a list of names");
-      const std::string name = type.get<std::string>();
-      if (name == "sft") continue;
-      if (chosen) throw input_error(value.dump() + " has two pair losses; give one, with \"sft\" beside it or without");
-      read(name);
-      chosen = true;
-    }
-    if (!chosen) throw input_error(value.dump() + " has no pair loss; give one, or take tilt sft");
-    if (types.size() > 1) terms.sft_weight = 1;
-  }
-  void read_weights() {
-    if (weights.is_null()) return;
-    const std::string& source = options["loss_weights"].source;
-    if (types.is_null()) types = nlohmann::json::array({loss->chosen()});
-    if (!weights.is_array() || weights.size() != types.size())
-      throw input_error(source + ": " + weights.dump() + " is no weight for each loss of loss_type; give a list as long as that");
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-      if (!weights[i].is_number()) throw input_error(source + ": " + weights[i].dump() + " is not a number; give one such as 1.0");
-      (types[i] == "sft" ? terms.sft_weight : terms.loss_weight) = weights[i].get<double>();
-    }
-  }
-
   void choose(training_job& job) {
-    if (!options["sft_weight"].given()) read_weights();
+    const std::vector<std::string>& types = loss->chosen();
+    if (!weights.empty() && weights.size() != types.size())
+      throw input_error("loss_weights: there are " + std::to_string(weights.size()) + " of them and " + std::to_string(types.size()) +
+                        " losses in loss_type; give as many");
+    std::vector<std::string> names;
+    std::vector<double> shares;
+    for (std::size_t i = 0; i < types.size(); ++i) {
+      const double weight = weights.empty() ? 1 : weights[i];
+      if (types[i] != "sft") {
+        names.push_back(types[i]);
+        shares.push_back(weight);
+      } else {
+        options.refuse("sft_weight", "loss_type has sft, whose weight is among loss_weights");
+        terms.sft_weight = weight;
+      }
+    }
+    if (names.empty()) throw input_error("loss_type: there is no pair loss beside sft; give one, or take tilt sft");
+    std::vector<std::pair<any_pair_loss, double>> parts;
+    loss->make(names, [&](const auto& chosen) { parts.emplace_back(chosen, shares[parts.size()]); });
+    if (parts.size() == 1) terms.loss_weight = shares[0];
     terms.check();
-    loss->make([&job](const auto& chosen) { job.loss = chosen; });
-    job.terms = terms;
+    const any_pair_loss whole = parts.size() == 1 ? parts[0].first : any_pair_loss(weighted_losses(std::move(parts)));
+    job.objective = choice_of(data_shape::pairs, preference_objective<any_pair_loss>(whole, terms));
   }
 
   settings options;
   run_choice run;
   std::optional<loss_settings<pair_losses>> loss;
-  nlohmann::json types, weights;
+  std::vector<double> weights;
   preference_terms terms;
 };
 

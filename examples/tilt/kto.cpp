@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <memory>
 #include <optional>
+#include <string>
+#include <tilt/error.hpp>
+#include <tilt/train/kto.hpp>
+#include <vector>
 
 #include "commands.hpp"
 #include "loss_settings.hpp"
@@ -33,8 +37,12 @@ void add_kto(CLI::App& program, action& chosen) {
   const auto command = std::make_shared<kto_command>(app);
   app.callback([&chosen, command] {
     chosen = [command] {
-      return run_training(command->options, command->run,
-                          [command](training_job& job) { command->loss->make([&job](const auto& loss) { job.loss = loss; }); });
+      return run_training(command->options, command->run, [command](training_job& job) {
+        const std::vector<std::string>& names = command->loss->chosen();
+        if (names.size() > 1) throw input_error("loss_type: there are " + std::to_string(names.size()) + " losses; give one");
+        command->loss->make(
+            names, [&job]<class L>(const L& loss) { job.objective = choice_of(data_shape::labelled, labelled_objective<L>(loss)); });
+      });
     };
   });
 }

@@ -19,31 +19,40 @@ namespace tilt::program {
 /// library's list (tilt/loss/losses.hpp) is here without a further line.
 template <class Losses> class loss_settings {
  public:
-  /// `usual`: the default loss.
-  loss_settings(settings& s, std::string usual, const std::string& help) : settings_(&s), chosen_(std::move(usual)) {
+  /// `usual`: the default loss. `more`: names that are no loss of the list and that the caller sees to.
+  loss_settings(settings& s, std::string usual, const std::string& help, const std::vector<std::string>& more = {})
+      : settings_(&s), chosen_{usual} {
     std::vector<std::string> names;
     for_each([&](const auto& loss) { names.emplace_back(loss.name); });
-    type_ = &s.choice(
-        "loss_type", names, chosen_, [this](const std::string& name) { chosen_ = name; }, help);
-    type_->is_list = true;
+    for (const std::string& name : more)
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    s.choices(
+        "loss_type", names, usual, [this](const std::vector<std::string>& given) { chosen_ = given; }, help);
     for_each([this](const auto& loss) { this->add(loss); });
   }
 
-  setting& type() { return *type_; }
-  const std::string& chosen() const { return chosen_; }
+  /// The chosen names, as they were given.
+  const std::vector<std::string>& chosen() const { return chosen_; }
 
-  /// use(loss) with the chosen one and what was given; throws for what it does not use.
-  template <class Use> void make(const Use& use) const {
-    with_loss<Losses>(chosen_, [&]<class L>(L loss) {
-      for (const value& v : values_) {
-        if (!uses_option<L>(v.name))
-          settings_->refuse(v.name, "the loss " + std::string(L::name) + " does not use it");
-        else if (settings_->given(v.name))
-          set_option(loss, v.name, v.is_flag ? (v.truth ? 1.0 : 0.0) : v.number);
-      }
-      loss.check();
-      use(loss);
-    });
+  /// use(loss) for each of these, with what was given; throws for what none of them uses.
+  template <class Use> void make(const std::vector<std::string>& names, const Use& use) const {
+    for (const value& v : values_) {
+      std::string others;
+      bool used = false;
+      for (const std::string& name : names)
+        with_loss<Losses>(name, [&]<class L>(const L&) {
+          used = used || uses_option<L>(v.name);
+          others += (others.empty() ? "" : ", ") + name;
+        });
+      if (!used) settings_->refuse(v.name, "the loss " + others + " does not use it");
+    }
+    for (const std::string& name : names)
+      with_loss<Losses>(name, [&]<class L>(L loss) {
+        for (const value& v : values_)
+          if (uses_option<L>(v.name) && settings_->given(v.name)) set_option(loss, v.name, v.is_flag ? (v.truth ? 1.0 : 0.0) : v.number);
+        loss.check();
+        use(loss);
+      });
   }
 
  private:
@@ -99,8 +108,7 @@ template <class Losses> class loss_settings {
   }
 
   settings* settings_;
-  setting* type_ = nullptr;
-  std::string chosen_;
+  std::vector<std::string> chosen_;
   std::list<value> values_;
 };
 

@@ -27,7 +27,7 @@ constexpr const char* description =
 constexpr const char* footer =
     "\n"
     "tilt SUBCOMMAND --help tells a subcommand's options. Options have TRL's names; a TRL configuration is read by --config.\n"
-    "Exit status: 0 done, 1 failed on the way, 2 what was given cannot be used. Progress and messages go to standard error.";
+    "Exit status: 0 done, 1 failed on the way, 2 what was given cannot be used, 130 interrupted. Progress and messages go to standard error.";
 
 /// One line, whatever a library's message holds.
 int complain(std::string sentence, int status) {

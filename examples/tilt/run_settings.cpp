@@ -5,6 +5,8 @@
 #include <tilt/error.hpp>
 #include <vector>
 
+#include "backends.hpp"
+
 namespace tilt::program {
 namespace {
 
@@ -72,11 +74,23 @@ void add_optimizer(settings& s, training_options& o) {
 
 }  // namespace
 
-void add_compute(settings& s, compute& machine) {
+void add_backend(settings& s, std::string& backend) {
   std::vector<std::string> names;
-  for (const backend_facts& b : backends()) names.push_back(b.name);
-  s.choice(
-      "backend", names, machine.backend, [&machine](const std::string& name) { machine.backend = name; }, "what computes");
+  for (const backend_entry* b : backends()) names.push_back(b->name);
+  backend = names.front();
+  setting& chosen = s.choice(
+      "backend", names, backend, [&backend](const std::string& name) { backend = name; }, "what computes");
+  chosen.read = [read = chosen.read](const std::string& name) {
+    for (const missing_backend& m : missing_backends())
+      if (m.name == name)
+        throw input_error(name + " was not compiled in; " +
+                          (m.packages.empty() ? "name it in CMake's TILT_BACKENDS" : "it needs " + m.packages) + ", then build again");
+    read(name);
+  };
+}
+
+void add_compute(settings& s, compute& machine) {
+  add_backend(s, machine.backend);
   s.choice(
       "dtype", {"float32", "float64"}, machine.dtype, [&machine](const std::string& name) { machine.dtype = name; },
       "number type of weights and arithmetic");

@@ -26,6 +26,9 @@ struct run_choice {
   std::optional<std::string> eval_strategy, save_strategy;
 };
 
+/// Adds --backend: the names of what was compiled in, the first the default. For one that was left out, the error says what it needs.
+void add_backend(settings& s, std::string& backend);
+
 /// Adds --backend, --dtype, --threads.
 void add_compute(settings& s, compute& machine);
 

@@ -5,16 +5,12 @@
 #include <span>
 #include <string>
 #include <tilt/data/prompt_tree.hpp>
-#include <tilt/loss/losses.hpp>
 #include <tilt/rl/sampling.hpp>
 #include <tilt/train/metrics.hpp>
 #include <tilt/train/options.hpp>
-#include <tilt/train/preference.hpp>
-#include <tilt/train/sft.hpp>
-#include <tuple>
-#include <type_traits>
-#include <variant>
 #include <vector>
+
+#include "objective_choice.hpp"
 
 namespace tilt {
 class model_folder;
@@ -24,27 +20,21 @@ namespace tilt::program {
 
 /// Which arithmetic runs a model.
 struct compute {
-  std::string backend = "eigen";
+  std::string backend;  ///< a name of `tilt backends`
   std::string dtype = "float32";
   index threads = 0;  ///< 0: as many as the hardware has
 };
 
-namespace detail {
-template <class... Losses> std::variant<std::remove_cvref_t<Losses>...> any_of_these(const std::tuple<Losses...>&);
-}
-/// Any loss of the library.
-using loss_choice = decltype(detail::any_of_these(std::tuple_cat(pair_losses{}, labelled_losses{}, std::tuple<sft_loss>{})));
-
 struct training_job {
   std::span<const prompt_tree> train, eval;
   training_options options;
-  loss_choice loss;
-  preference_terms terms;                   ///< beside a pair loss
+  objective_choice objective;
   const model_folder* reference = nullptr;  ///< null: the model as it is now
   std::string resume_from;                  ///< a checkpoint's folder; empty: from the beginning
   std::function<void(index done, index total)> begun;
   std::function<void(const step_report&)> log;  ///< a step's lines: before its checkpoint is there, and again when it is done
   std::function<void(const step_report&)> stepped;
+  std::function<bool()> interrupted;  ///< asked after each step: whether the run is to end here
 };
 
 struct generation_job {
@@ -61,8 +51,8 @@ class session {
  public:
   virtual ~session() = default;
 
-  /// Trains the model in place.
-  virtual void train(const training_job& job) = 0;
+  /// Trains the model in place. Returns the checkpoint from which a run that was interrupted can go on, empty for one that came to its end.
+  virtual std::string train(const training_job& job) = 0;
   /// Log-probabilities of the tokens of every response of every tree, response after response.
   virtual std::vector<double> score(std::span<const prompt_tree> trees, index max_tokens,
                                     const std::function<void(index done)>& progressed) = 0;
@@ -74,12 +64,5 @@ class session {
 
 /// Loads the folder's weights. Throws input_error.
 std::unique_ptr<session> open_session(const compute& machine, const model_folder& folder);
-
-/// What a backend that was compiled in says of itself.
-struct backend_facts {
-  std::string name;
-  std::string what;
-};
-std::vector<backend_facts> backends();
 
 }  // namespace tilt::program

@@ -9,10 +9,7 @@
 #include <tilt/model/pass.hpp>
 #include <tilt/rl/generate.hpp>
 #include <tilt/train/checkpoint.hpp>
-#include <tilt/train/kto.hpp>
-#include <tilt/train/preference.hpp>
-#include <tilt/train/sft.hpp>
-#include <type_traits>
+#include <tilt/train/trainer.hpp>
 #include <utility>
 #include <vector>
 
@@ -27,12 +24,36 @@ template <class B> class session_on final : public session {
  public:
   template <class... Arguments>
   explicit session_on(const model_folder& folder, Arguments&&... backend)
-      : backend_(std::forward<Arguments>(backend)...), folder_(&folder), model_(backend_, folder.config()) {
-    load_weights(folder.weights(), model_);
-  }
+      : backend_(std::forward<Arguments>(backend)...), folder_(&folder), model_(load_transformer(folder, backend_)) {}
 
-  void train(const training_job& job) override {
-    std::visit([&](const auto& loss) { train_with(objective_of(loss, job.terms), job); }, job.loss);
+  std::string train(const training_job& job) override {
+    std::unique_ptr<transformer<B>> reference;
+    if (job.reference != nullptr) reference = std::make_unique<transformer<B>>(load_transformer(*job.reference, backend_));
+    using trainer_type = trainer<B, any_objective<T>>;
+    trainer_type run = reference ? trainer_type(model_, *reference, job.objective.make<T>(), job.options)
+                                 : trainer_type(model_, job.objective.make<T>(), job.options);
+    const auto report = [&run]() -> const step_report& { return *typename trainer_type::step_range::iterator(&run); };
+    keep_checkpoints(run, [&](const std::filesystem::path& checkpoint) {
+      job.log(report());  // before the checkpoint is there: what resumes from it finds the line
+      write_model_files(model_, *folder_, checkpoint);
+    });
+    std::optional<training_state<T>> state;
+    if (!job.resume_from.empty()) state = read_checkpoint<T>(job.resume_from);
+    auto steps = run.run(job.train, job.eval, state ? &*state : nullptr);
+    state.reset();
+    job.begun(run.steps_done(), run.total_steps());
+    for (const step_report& step : steps) {
+      job.log(step);
+      job.stepped(step);
+      if (job.interrupted() && step.stopped.empty() && run.steps_done() < run.total_steps()) return run.save_checkpoint();
+    }
+    if (job.eval.empty() || job.options.eval_steps > 0) return {};  // these end with an evaluation
+    step_report last = report();
+    last.logged = false;
+    last.evaluation = run.evaluate(job.eval);
+    job.log(last);
+    job.stepped(last);
+    return {};
   }
 
   std::vector<double> score(std::span<const prompt_tree> trees, index max_tokens, const std::function<void(index)>& progressed) override {
@@ -73,7 +94,8 @@ template <class B> class session_on final : public session {
   }
 
   void save(const std::string& folder) override {
-    // Written beside their places, then moved: a full disk leaves nothing in part.
+    // Written beside their places, then moved one by one, as the folder holds the run's log and checkpoints too: a full disk leaves
+    // nothing in part.
     namespace fs = std::filesystem;
     const fs::path fresh = fs::path(folder) / ("model.tmp-" + std::to_string(::getpid()));
     try {
@@ -98,55 +120,9 @@ template <class B> class session_on final : public session {
  private:
   static constexpr std::size_t prompts_at_once = 64, trees_at_once = 64;
 
-  template <pair_loss Loss> static auto objective_of(const Loss& loss, const preference_terms& terms) {
-    return preference_objective<Loss>(loss, terms);
-  }
-  template <labelled_loss Loss> static auto objective_of(const Loss& loss, const preference_terms&) {
-    return labelled_objective<Loss>(loss);
-  }
-  static auto objective_of(sft_loss loss, const preference_terms&) { return sft_objective(loss); }
-
-  template <class Objective> void train_with(Objective objective, const training_job& job) {
-    std::unique_ptr<transformer<B>> reference;
-    if (job.reference != nullptr) {
-      reference = std::make_unique<transformer<B>>(backend_, job.reference->config());
-      load_weights(job.reference->weights(), *reference);
-    }
-    using trainer_type = trainer<B, Objective>;
-    trainer_type run = reference ? trainer_type(model_, *reference, std::move(objective), job.options)
-                                 : trainer_type(model_, std::move(objective), job.options);
-    const auto report = [&run]() -> const step_report& { return *typename trainer_type::step_range::iterator(&run); };
-    keep_checkpoints(run, [&](const std::filesystem::path& checkpoint) {
-      job.log(report());  // before the checkpoint is there: what resumes from it finds the line
-      write_model_files(model_, *folder_, checkpoint);
-    });
-    std::optional<training_state<T>> state;
-    if (!job.resume_from.empty()) state = read_checkpoint<T>(job.resume_from);
-    auto steps = run.run(job.train, job.eval, state ? &*state : nullptr);
-    state.reset();
-    job.begun(run.steps_done(), run.total_steps());
-    for (const step_report& step : steps) {
-      job.log(step);
-      job.stepped(step);
-    }
-    if (job.eval.empty() || job.options.eval_steps > 0) return;  // these end with an evaluation
-    step_report last = report();
-    last.logged = false;
-    last.evaluation = run.evaluate(job.eval);
-    job.log(last);
-    job.stepped(last);
-  }
-
   B backend_;
   const model_folder* folder_;
   transformer<B> model_;
 };
-
-/// A session in the number type that was asked for. `Backend<T>` takes the arguments.
-template <template <class...> class Backend, class... Arguments>
-std::unique_ptr<session> open_as(const std::string& dtype, const model_folder& folder, Arguments... arguments) {
-  if (dtype == "float64") return std::make_unique<session_on<Backend<double>>>(folder, arguments...);
-  return std::make_unique<session_on<Backend<float>>>(folder, arguments...);
-}
 
 }  // namespace tilt::program

@@ -69,6 +69,11 @@ std::string joined(const std::vector<std::string>& names) {
   return text;
 }
 
+void require_known(const std::string& text, const std::vector<std::string>& names) {
+  if (std::find(names.begin(), names.end(), text) == names.end())
+    throw input_error(quoted(text) + " is not known; take one of " + joined(names) + " (nearest: " + nearest(text, names) + ")");
+}
+
 }  // namespace
 
 std::string option_of(std::string_view name) {
@@ -152,11 +157,60 @@ setting& settings::add(const char* name, bool& target, const std::string& help) 
 setting& settings::choice(const char* name, std::vector<std::string> names, const std::string& usual,
                           std::function<void(const std::string&)> take, const std::string& help) {
   const auto read = [names, take = std::move(take)](const std::string& text) {
-    if (std::find(names.begin(), names.end(), text) == names.end())
-      throw input_error(quoted(text) + " is not known; take one of " + joined(names) + " (nearest: " + nearest(text, names) + ")");
+    require_known(text, names);
     take(text);
   };
   return insert(name, read, help + ": " + joined(names), "NAME", usual);
+}
+
+setting& settings::choices(const char* name, std::vector<std::string> names, const std::string& usual,
+                           std::function<void(const std::vector<std::string>&)> take, const std::string& help) {
+  const auto read = [names, take = std::move(take)](const std::vector<std::string>& given) {
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      require_known(given[i], names);
+      for (std::size_t j = 0; j < i; ++j)
+        if (given[i] == given[j]) throw input_error(quoted(given[i]) + " stands there twice; leave one");
+    }
+    take(given);
+  };
+  return insert_list(name, read, help + ": " + joined(names), "NAME...", usual);
+}
+
+setting& settings::add(const char* name, std::vector<double>& target, const std::string& help) {
+  const auto read = [&target](const std::vector<std::string>& given) {
+    target.clear();
+    for (const std::string& text : given) target.push_back(number_of(text, "0.5"));
+  };
+  return insert_list(name, read, help, "X...", "");
+}
+
+setting& settings::insert_list(const char* name, std::function<void(const std::vector<std::string>&)> read, const std::string& help,
+                               const std::string& kind, std::string usual) {
+  setting& s = all_.emplace_back();
+  s.name = name;
+  s.usual = std::move(usual);
+  s.read_json = [read = std::move(read)](const nlohmann::json& value) {
+    if (value.is_null()) return;
+    std::vector<std::string> given;
+    for (const nlohmann::json& one : value.is_array() ? value : nlohmann::json::array({value})) {
+      if (one.is_structured() || one.is_null()) throw input_error(value.dump() + " is no list of plain values; give one");
+      given.push_back(text_of(one));
+    }
+    if (given.empty()) throw input_error("the list is empty; give a value or leave it away");
+    read(given);
+  };
+  command_
+      ->add_option_function<std::vector<std::string>>(
+          option_of(name),
+          [&s](const std::vector<std::string>& given) {
+            s.source = option_of(s.name);
+            s.value = given;
+          },
+          help + (s.usual.empty() ? "" : " [" + s.usual + "]"))
+      ->expected(1, -1)
+      ->type_name(kind)
+      ->group(group_);
+  return s;
 }
 
 setting& settings::file_only(const char* name, std::function<void(const nlohmann::json&)> read) {

@@ -54,6 +54,11 @@ class settings {
   /// One of the names; `take` is called with it.
   setting& choice(const char* name, std::vector<std::string> names, const std::string& usual, std::function<void(const std::string&)> take,
                   const std::string& help);
+  /// Some of the names, one or more; `take` is called with them.
+  setting& choices(const char* name, std::vector<std::string> names, const std::string& usual,
+                   std::function<void(const std::vector<std::string>&)> take, const std::string& help);
+  /// One or more numbers.
+  setting& add(const char* name, std::vector<double>& target, const std::string& help);
   /// A key that only files have.
   setting& file_only(const char* name, std::function<void(const nlohmann::json&)> read);
   /// Adds --config.
@@ -82,6 +87,8 @@ class settings {
  private:
   setting& insert(const char* name, std::function<void(const std::string&)> read, const std::string& help, const std::string& kind,
                   std::string usual);
+  setting& insert_list(const char* name, std::function<void(const std::vector<std::string>&)> read, const std::string& help,
+                       const std::string& kind, std::string usual);
   setting* find(std::string_view name_or_spelling);
   void apply_file(const std::string& path);
   /// For a key that is no setting here: true if it changes nothing, false if it is to be listed; throws otherwise.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <memory>
 #include <string>
+#include <tilt/train/sft.hpp>
 
 #include "commands.hpp"
 #include "training.hpp"
@@ -41,7 +42,11 @@ void add_sft(CLI::App& program, action& chosen) {
   app.footer(more);
   const auto command = std::make_shared<sft_command>(app);
   app.callback([&chosen, command] {
-    chosen = [command] { return run_training(command->options, command->run, [command](training_job& job) { job.loss = command->loss; }); };
+    chosen = [command] {
+      return run_training(command->options, command->run, [command](training_job& job) {
+        job.objective = choice_of(data_shape::demonstrations, sft_objective(command->loss));
+      });
+    };
   });
 }
 

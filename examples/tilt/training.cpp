@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <tilt/io/model_folder.hpp>
@@ -20,19 +21,6 @@ namespace tilt::program {
 namespace {
 
 namespace fs = std::filesystem;
-
-data_shape shape_of(const loss_choice& loss) {
-  return std::visit(
-      []<class L>(const L&) {
-        if constexpr (pair_loss<L>)
-          return data_shape::pairs;
-        else if constexpr (labelled_loss<L>)
-          return data_shape::labelled;
-        else
-          return data_shape::demonstrations;
-      },
-      loss);
-}
 
 /// "loss 0.693  margin 0.012  accuracy 0.50", of what the line has.
 std::string note_of(const metric_list& line, const char* prefix = "") {
@@ -75,6 +63,39 @@ void prepare_output(const run_choice& c) {
   if (c.resume) sweep(c.output);
 }
 
+/// What is written must not take the place of what is read.
+void keep_apart(const std::string& output, const std::string& folder, const char* whose) {
+  std::error_code absent;
+  if (fs::equivalent(output, folder, absent))
+    throw input_error("--output: " + output + " is the folder of " + whose + ", which training would replace; give another --output");
+}
+
+/// For as long as it lives, SIGINT and SIGTERM are noted instead of ending the process; the second one ends it.
+class interruption {
+ public:
+  interruption() {
+    noted_ = 0;
+    struct sigaction action {};
+    action.sa_handler = [](int) { noted_ = 1; };
+    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+    for (std::size_t s = 0; s < std::size(signals); ++s) {
+      ::sigaction(signals[s], nullptr, &before_[s]);
+      if (before_[s].sa_handler != SIG_IGN) ::sigaction(signals[s], &action, nullptr);  // nohup, or a shell's background
+    }
+  }
+  interruption(const interruption&) = delete;
+  ~interruption() {
+    for (std::size_t s = 0; s < std::size(signals); ++s) ::sigaction(signals[s], &before_[s], nullptr);
+  }
+
+  bool noted() const { return noted_ != 0; }
+
+ private:
+  static constexpr int signals[] = {SIGINT, SIGTERM};
+  static inline volatile std::sig_atomic_t noted_ = 0;
+  struct sigaction before_[std::size(signals)] = {};
+};
+
 }  // namespace
 
 int run_training(settings& s, run_choice& c, const std::function<void(training_job&)>& choose) {
@@ -87,6 +108,8 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
   } catch (const input_error& e) { throw input_error(s.reword(e.what())); }
 
   const model_folder folder(c.model);
+  keep_apart(c.output, c.model, "--model");
+  if (!c.reference_model.empty()) keep_apart(c.output, c.reference_model, "--reference-model");
   std::optional<model_folder> reference;
   if (!c.reference_model.empty()) {
     reference.emplace(c.reference_model);
@@ -104,8 +127,8 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
   }
   job.options = c.options;
   job.options.max_length = rules.max_length;
-  const std::vector<prompt_tree> train = load_data(c.train, shape_of(job.loss), folder, rules);
-  const std::vector<prompt_tree> eval = c.eval.empty() ? std::vector<prompt_tree>() : load_data(c.eval, shape_of(job.loss), folder, rules);
+  const std::vector<prompt_tree> train = load_data(c.train, job.objective.shape, folder, rules);
+  const std::vector<prompt_tree> eval = c.eval.empty() ? std::vector<prompt_tree>() : load_data(c.eval, job.objective.shape, folder, rules);
   const std::unique_ptr<session> model = open_session(c.machine, folder);
 
   job.train = train;
@@ -116,13 +139,15 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
 
   std::unique_ptr<run_log> log;
   std::unique_ptr<progress> bar;
+  std::optional<interruption> interrupted;
   job.begun = [&](index done, index total) {
+    interrupted.emplace();  // before, nothing would be lost
     log = std::make_unique<run_log>(c.output, done, job.options.eval_steps > 0);
     const double examples = static_cast<double>(c.options.batch_size * c.options.gradient_accumulation_steps);
     if (done > 0) std::fprintf(stderr, "tilt: going on after step %td of %td, from %s\n", done, total, job.resume_from.c_str());
     bar = std::make_unique<progress>(
         s.command(), total,
-        progress_options{.first = done, .per_step = examples, .unit = shape_of(job.loss) == data_shape::pairs ? "pairs" : "examples"});
+        progress_options{.first = done, .per_step = examples, .unit = job.objective.shape == data_shape::pairs ? "pairs" : "examples"});
   };
   job.log = [&](const step_report& step) { log->write(step); };
   job.stepped = [&](const step_report& step) {
@@ -130,8 +155,14 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
     if (!step.evaluation.empty()) bar->message("step " + std::to_string(step.step) + ": " + note_of(step.evaluation, "eval "));
     if (!step.stopped.empty()) bar->message("stopped after step " + std::to_string(step.step) + ": " + std::string(step.stopped));
   };
-  model->train(job);
+  job.interrupted = [&] { return interrupted->noted(); };
+  const std::string left_at = model->train(job);
   bar->finish();
+  if (!left_at.empty()) {
+    std::fprintf(stderr, "tilt: interrupted; the run so far is in %s; go on by the same command with --resume\n", left_at.c_str());
+    return 130;
+  }
+  interrupted.reset();
   model->save(c.output);
   std::fprintf(stderr, "tilt: the model is in %s, the log in %s; peak memory %s\n", c.output.c_str(), log->path().c_str(),
                memory_text().c_str());

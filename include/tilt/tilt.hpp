@@ -35,6 +35,7 @@
 #include <tilt/tensor/worker_pool.hpp>
 
 #include <tilt/loss/all_pairs.hpp>
+#include <tilt/loss/any_pair_loss.hpp>
 #include <tilt/loss/aot.hpp>
 #include <tilt/loss/apo.hpp>
 #include <tilt/loss/apo_zero_unpaired.hpp>
@@ -108,12 +109,12 @@
 #include <tilt/data/pack.hpp>
 #include <tilt/data/prompt_tree.hpp>
 
+#include <tilt/train/any_objective.hpp>
 #include <tilt/train/batch_gradient.hpp>
 #include <tilt/train/fingerprint.hpp>
 #include <tilt/train/kto.hpp>
 #include <tilt/train/list.hpp>
 #include <tilt/train/metrics.hpp>
-#include <tilt/train/mixed_objective.hpp>
 #include <tilt/train/objective.hpp>
 #include <tilt/train/options.hpp>
 #include <tilt/train/plan.hpp>

@@ -51,6 +51,36 @@ prompt_tree only(const tokenized_examples& all) {
 
 }  // namespace
 
+TEST_CASE("scores, win probabilities and weights go into the trees; rankings become edges or lists") {
+  example pair{.kind = example_kind::pair, .line = 3, .scores = {2, 1}, .weight = 0.5, .win_probability = 0.75};
+  pair.prompt.text = "one", pair.chosen.text = " two", pair.rejected.text = " three";
+  const std::vector<example> one_pair{pair};
+  const prompt_tree t = tokenize_pairs(one_pair, encoder).trees.at(0);
+  CHECK((t.responses[0].score == 2.0 && t.responses[1].score == 1.0));
+  CHECK((t.edges.size() == 1 && t.edges[0].weight == 0.5 && t.edges[0].win_probability == 0.75));
+  CHECK(tokenize_labelled(one_pair, encoder).trees.at(1).responses[0].weight == 0.5);
+
+  example ranking{.kind = example_kind::ranked, .line = 4};
+  ranking.prompt.text = "one";
+  for (const char* text : {" two", " three", " four"}) ranking.responses.push_back({text, {}, false});
+  const auto edges = [&] {
+    std::vector<std::pair<int, int>> all;
+    const std::vector<example> rows{ranking};
+    for (const edge& e : tokenize_pairs(rows, encoder).trees.at(0).edges) all.emplace_back(e.chosen, e.rejected);
+    return all;
+  };
+  CHECK(edges() == std::vector<std::pair<int, int>>{{0, 1}, {0, 2}, {1, 2}});
+  ranking.scores = {2, 1, 1};
+  CHECK(edges() == std::vector<std::pair<int, int>>{{0, 1}, {0, 2}});  // a tie prefers nothing
+  const std::vector<example> rows{ranking, pair};
+  const auto lists = tokenize_rankings(rows, encoder);
+  REQUIRE(lists.trees.size() == 2);
+  CHECK((lists.trees[0].responses.size() == 3 && lists.trees[0].edges.empty() && lists.trees[0].responses[1].score == 1.0));
+  CHECK(lists.trees[1].responses.size() == 2);
+  ranking.scores = {1, 1, 1};
+  refuses([&] { edges(); }, {"line 4", "same score"});
+}
+
 TEST_CASE("a pair is a prompt with two responses, each with its end") {
   const auto all = pairs({pair("cd", "e", "ddd", 17)});
   const prompt_tree t = only(all);
@@ -175,7 +205,7 @@ TEST_CASE("demonstrations: a completion after its prompt, a text after its first
 
 TEST_CASE("rows of another kind than a method needs are refused with their line") {
   const std::vector<example> one{labelled("c", "d", true, 12)};
-  refuses([&] { tokenize_pairs(one, encoder); }, {"line 12: is not a pair of chosen and rejected; "});
+  refuses([&] { tokenize_pairs(one, encoder); }, {"line 12: is not a pair of chosen and rejected, or a ranking; "});
   std::vector<example> plain(1);
   plain[0].completion = text("c");
   plain[0].line = 13;

@@ -44,6 +44,39 @@ using messages = std::vector<message>;
 
 }  // namespace
 
+TEST_CASE("rows with scores, win probabilities and weights") {
+  example e = one({{"prompt", "p"},
+                   {"chosen", "c"},
+                   {"rejected", "r"},
+                   {"score_chosen", 4.5},
+                   {"score_rejected", 2},
+                   {"win_probability", 0.75},
+                   {"weight", 0.5}});
+  CHECK(e.scores == std::vector<double>{4.5, 2});
+  CHECK((e.win_probability == 0.75 && e.weight == 0.5));
+  e = one({{"prompt", "p"}, {"chosen", "c"}, {"rejected", "r"}});
+  CHECK((e.scores.empty() && e.win_probability == 1 && e.weight == 1));
+  CHECK(one({{"prompt", "p"}, {"completion", "c"}, {"label", false}, {"weight", 2}}).weight == 2);
+  refused_row({{"prompt", "p"}, {"chosen", "c"}, {"rejected", "r"}, {"score_chosen", 4.5}}, {"score_rejected", "missing"});
+  refused_row({{"prompt", "p"}, {"chosen", "c"}, {"rejected", "r"}, {"win_probability", 1.5}}, {"win_probability", "between 0 and 1"});
+  refused_row({{"prompt", "p"}, {"chosen", "c"}, {"rejected", "r"}, {"weight", -1}}, {"weight", "negative"});
+  refused_row({{"prompt", "p"}, {"chosen", "c"}, {"rejected", "r"}, {"weight", "much"}}, {"weight", "not a number"});
+}
+
+TEST_CASE("rankings: the best first, or by their scores") {
+  example e = one({{"prompt", "p"}, {"responses", {"a", "b", "c"}}});
+  CHECK(e.kind == example_kind::ranked);
+  CHECK((e.prompt.text == "p" && e.responses.size() == 3 && e.responses[0].text == "a" && e.scores.empty()));
+  e = one({{"prompt", "p"}, {"responses", {"a", "b", "c", "d"}}, {"scores", {1, 3, 2, 3}}});
+  CHECK(e.scores == std::vector<double>{3, 3, 2, 1});
+  CHECK((e.responses[0].text == "b" && e.responses[1].text == "d" && e.responses[2].text == "c" &&
+         e.responses[3].text == "a"));  // equal ones in their order
+  refused_row({{"prompt", "p"}, {"responses", {"a"}}}, {"responses", "two or more"});
+  refused_row({{"prompt", "p"}, {"responses", {"a", "b"}}, {"scores", {1}}}, {"scores", "each response"});
+  refused_row({{"prompt", "p"}, {"responses", {"a", "b"}}, {"scores", {1, "b"}}}, {"scores", "not a number"});
+  refused_row({{"prompt", "p"}, {"responses", {"a", 1}}}, {"responses", "neither a text"});
+}
+
 TEST_CASE("rows of texts in every shape") {
   example e = one({{"prompt", "p"}, {"chosen", "c"}, {"rejected", "r"}});
   CHECK(e.kind == example_kind::pair);
@@ -65,7 +98,8 @@ TEST_CASE("rows of texts in every shape") {
 }
 
 TEST_CASE("rows of conversations in every shape") {
-  const json question = json::array({said("user", "q")}), answer = json::array({said("assistant", "a")}), other = json::array({said("assistant", "b")});
+  const json question = json::array({said("user", "q")}), answer = json::array({said("assistant", "a")}),
+             other = json::array({said("assistant", "b")});
   example e = one({{"prompt", question}, {"chosen", answer}, {"rejected", other}});
   CHECK(e.kind == example_kind::pair);
   CHECK((e.prompt.conversational && e.chosen.conversational && e.rejected.conversational));
@@ -78,7 +112,8 @@ TEST_CASE("rows of conversations in every shape") {
   const json human{{"from", "human"}, {"value", "q"}}, gpt{{"from", "gpt"}, {"value", "a"}}, worse{{"from", "gpt"}, {"value", "b"}};
   e = one({{"conversations", {human}}, {"chosen", gpt}, {"rejected", worse}});
   CHECK(e.kind == example_kind::pair);
-  CHECK((e.prompt.messages == messages{{"user", "q"}} && e.chosen.messages == messages{{"assistant", "a"}} && e.rejected.messages == messages{{"assistant", "b"}}));
+  CHECK((e.prompt.messages == messages{{"user", "q"}} && e.chosen.messages == messages{{"assistant", "a"}} &&
+         e.rejected.messages == messages{{"assistant", "b"}}));
   e = one({{"conversations", {{{"from", "system"}, {"value", "s"}}, human, gpt}}});
   CHECK(e.completion.messages == messages{{"system", "s"}, {"user", "q"}, {"assistant", "a"}});
   e = one({{"system", "s"}, {"conversations", {human, gpt}}});
@@ -97,18 +132,18 @@ TEST_CASE("a prompt that is not given apart, in texts") {
     CHECK(e.prompt.text + e.rejected.text == rejected);
     return e.prompt.text;
   };
-  CHECK(split("Q: a", "Q: b") == "Q:");            // the space goes to the answers
-  CHECK(split("Q:  a", "Q:  b") == "Q: ");         // one space does
+  CHECK(split("Q: a", "Q: b") == "Q:");     // the space goes to the answers
+  CHECK(split("Q:  a", "Q:  b") == "Q: ");  // one space does
   CHECK(split("Q:\na", "Q:\nb") == "Q:\n");
   CHECK(split("Q: yes", "Q: yeah") == "Q: ye");
-  CHECK(split("a b", "a b c") == "a ");            // one begins the other: its last character is the answer, and no space moves
+  CHECK(split("a b", "a b c") == "a ");  // one begins the other: its last character is the answer, and no space moves
   CHECK(split("abc", "ab") == "a");
   CHECK(split("same", "same") == "sam");
   CHECK(split("x", "y").empty());
   CHECK(split("x ", "y ").empty());
   CHECK(split(" x", " y").empty());
   CHECK(split("", "y").empty());
-  CHECK(split("x\xC3\xA9", "x\xC3\xA8") == "x");       // é and è share their first byte
+  CHECK(split("x\xC3\xA9", "x\xC3\xA8") == "x");  // é and è share their first byte
   CHECK(split("x \xC3\xA9", "x \xC3\xA8") == "x");
   CHECK(split("x\xC3\xA9", "x\xC3\xA9!") == "x");
   CHECK(split("\xF0\x9F\x98\x80", "\xF0\x9F\x98\x81").empty());
@@ -133,7 +168,8 @@ TEST_CASE("a prompt that is not given apart, in conversations") {
 
 TEST_CASE("JSONL, arrays and gzip hold the same rows, and remember where they stood") {
   const std::string a = R"({"text": "one"})", b = R"({"text": "two"})";
-  for (const std::string& text : {a + "\n" + b, a + "\r\n" + b + "\r\n", "\n" + a + "\n\n \t\n" + b + "\n\n", "\xEF\xBB\xBF" + a + "\n" + b}) {
+  for (const std::string& text :
+       {a + "\n" + b, a + "\r\n" + b + "\r\n", "\n" + a + "\n\n \t\n" + b + "\n\n", "\xEF\xBB\xBF" + a + "\n" + b}) {
     for (const std::string& stored : {text, packed(text)}) {
       const auto rows = read(stored);
       REQUIRE(rows.size() == 2);
@@ -207,7 +243,8 @@ TEST_CASE("rows with a column missing, of the wrong type or in mixed forms") {
   const json talk = json::array({said("user", "q")});
   refused_row({{"prompt", talk}, {"chosen", "c"}, {"rejected", "r"}}, {"mixes a text with a conversation"});
   refused_row({{"prompt", "p"}, {"chosen", "c"}, {"rejected", talk}}, {"mixes a text with a conversation"});
-  refused_row({{"prompt", "p"}, {"chosen", {said("assistant", "a")}}, {"rejected", {said("assistant", "b")}}}, {"mixes a text with a conversation"});
+  refused_row({{"prompt", "p"}, {"chosen", {said("assistant", "a")}}, {"rejected", {said("assistant", "b")}}},
+              {"mixes a text with a conversation"});
   refused_row({{"prompt", "p"}, {"chosen", json::array()}, {"rejected", json::array()}}, {"mixes a text with a conversation"});
   refused_row({{"chosen", "c"}, {"rejected", talk}}, {"mixes a text with a conversation"});
   refused_row({{"prompt", talk}, {"completion", "c"}}, {"mixes a text with a conversation"});
@@ -216,12 +253,14 @@ TEST_CASE("rows with a column missing, of the wrong type or in mixed forms") {
   refused_row({{"messages", {{{"role", "user"}, {"content", nullptr}}}}}, {"a message of 'messages' has no 'content'"});
   refused_row({{"messages", talk}, {"label", true}}, {"the conversation has no answer"});
   refused_row({{"messages", json::array()}, {"label", true}}, {"the conversation has no answer"});
-  refused_row({{"messages", json::array({said("user", "q"), said("assistant", "a")})}, {"label", "no"}}, {"'label' is neither true nor false"});
+  refused_row({{"messages", json::array({said("user", "q"), said("assistant", "a")})}, {"label", "no"}},
+              {"'label' is neither true nor false"});
   refused_row({{"messages", "text"}, {"label", true}}, {"'messages' is not a list of messages"});
   refused_row({{"messages", "text"}}, {"'messages' is not a list of messages"});
   refused_row({{"text", talk}}, {"'text' is not a text"});
   refused_row({{"ids", "1 2"}}, {"'ids' is not a list of token ids"});
-  for (const json& id : {json(-1), json(1.0), json("1"), json(1LL << 31), json(18446744073709551615u), json(nullptr)}) refused_row({{"ids", {1, id}}}, {"'ids' has an entry that is not a token's id"});
+  for (const json& id : {json(-1), json(1.0), json("1"), json(1LL << 31), json(18446744073709551615u), json(nullptr)})
+    refused_row({{"ids", {1, id}}}, {"'ids' has an entry that is not a token's id"});
 }
 
 TEST_CASE("demonstration files in ShareGPT's shapes are read whole") {

@@ -86,6 +86,18 @@ TEST_CASE("score: another model as reference, without a tokenizer where ids are 
   CHECK(lines[0]["logp"] != alone[0]["logp"]);
 }
 
+TEST_CASE("backends: what was compiled in, the default first") {
+  const model_place place("backends_list");
+  const std::string out = place.run({"backends"}).out;
+  CHECK(out.find("reference") != std::string::npos);
+  CHECK(out.find("float32, float64") != std::string::npos);
+  const std::string help = place.run({"score", "--help"}).out;
+  const std::size_t eigen = out.find("\n eigen "), reference = out.find("\n reference ");
+  CHECK(reference != std::string::npos);
+  CHECK((eigen == std::string::npos) == (help.find("[eigen]") == std::string::npos));
+  if (eigen != std::string::npos) CHECK(eigen < reference);
+}
+
 TEST_CASE("backends agree") {
   const model_place place("backends");
   write_text(place.folder / "data.jsonl", tiny_pairs(3));
@@ -228,4 +240,33 @@ TEST_CASE("help and versions") {
   }
   CHECK(tilt_program(folder, {"--version"}).out.rfind("tilt ", 0) == 0);
   CHECK(tilt_program(folder, {}).status == 2);
+}
+
+TEST_CASE("dpo: several losses, weighted") {
+  const model_place place("losses");
+  write_text(place.folder / "train.jsonl", tiny_pairs(6));
+  const auto run = [&](const char* output, std::vector<std::string> more) {
+    std::vector<std::string> all{"dpo",
+                                 "--model",
+                                 place.model,
+                                 "--train",
+                                 place.folder / "train.jsonl",
+                                 "--output",
+                                 place.folder / output,
+                                 "--batch-size",
+                                 "2",
+                                 "--max-steps",
+                                 "3",
+                                 "--learning-rate",
+                                 "1e-2"};
+    all.insert(all.end(), more.begin(), more.end());
+    place.run(all);
+    return contents(place.folder / output / "model.safetensors");
+  };
+  const std::string one = run("one", {}), two = run("two", {"--loss-type", "sigmoid", "ipo", "--beta", "0.2"});
+  CHECK((run("other_off", {"--loss-type", "sigmoid", "ipo", "--loss-weights", "1", "0"}) == one));
+  CHECK((two != one));
+  write_text(place.folder / "two.json", json{{"loss_type", {"sigmoid", "ipo"}}, {"loss_weights", {1.0, 1.0}}, {"beta", 0.2}}.dump());
+  CHECK((run("from_file", {"--config", place.folder / "two.json"}) == two));
+  CHECK((run("with_sft", {"--loss-type", "sigmoid", "sft", "--loss-weights", "1", "0.5"}) == run("as_term", {"--sft-weight", "0.5"})));
 }

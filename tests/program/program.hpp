@@ -37,6 +37,8 @@ struct run_options {
   std::filesystem::path output = {};  ///< where standard output goes; empty: it is returned
   std::uint64_t largest_file = 0;     ///< bytes that a file may have (RLIMIT_FSIZE), 0: any
   double kill_after = 0;              ///< seconds until SIGKILL, 0: never
+  int signal = 0;                     ///< sent once the file `signal_when` has something in it, 0: none
+  std::filesystem::path signal_when = {};
 };
 
 struct outcome {
@@ -76,7 +78,17 @@ inline outcome tilt_program(const std::filesystem::path& scratch, const std::vec
     ::kill(child, SIGKILL);
   }
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0)
+  bool ended = false;
+  if (options.signal != 0) {
+    std::error_code absent;
+    while (!ended &&
+           !(std::filesystem::exists(options.signal_when) && std::filesystem::file_size(options.signal_when, absent) > 0 && !absent)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      ended = ::waitpid(child, &status, WNOHANG) == child;
+    }
+    if (!ended) ::kill(child, options.signal);
+  }
+  while (!ended && ::waitpid(child, &status, 0) < 0)
     if (errno != EINTR) throw std::runtime_error("waitpid failed");
   outcome result;
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();

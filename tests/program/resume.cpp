@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stopping and going on: a run that was interrupted, in whatever way, ends in the bits of one that was not.
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
+#include <limits>
 #include <random>
+#include <tilt/io/safetensors.hpp>
 
 #include "program.hpp"
 #include "support/catch.hpp"
 #include "support/paths.hpp"
+#include "support/tolerance.hpp"
 #include "tiny_model.hpp"
 
 namespace fs = std::filesystem;
@@ -82,6 +87,63 @@ TEST_CASE("without a checkpoint --resume begins at the beginning") {
   works(runs.run("whole"));
   works(runs.run("fresh", {"--resume"}));
   runs.same("whole", "fresh");
+}
+
+TEST_CASE("a run may be resumed on another backend, whose rounding is its own") {
+  const resumable runs("resume_backends", {"dpo", "--dtype", "float64"});
+  if (tilt_program(runs.folder, {"backends"}).out.find("eigen") == std::string::npos) TILT_SKIP("the backend eigen was not compiled in");
+  const auto weights = [&](const char* output) {
+    std::vector<double> all;
+    const tilt::safetensors_file file(runs.folder / output / "model.safetensors");
+    for (const auto& [name, tensor] : file.tensors())
+      for (const double w : tensor.values<double>()) all.push_back(w);
+    return all;
+  };
+  works(runs.run("whole", {"--backend", "reference"}));
+  works(runs.run("part", {"--backend", "reference", "--save-steps", "4"}));
+  fs::remove_all(runs.folder / "part" / "checkpoint-8");
+  fs::copy(runs.folder / "part", runs.folder / "same", fs::copy_options::recursive);
+  works(runs.run("same", {"--backend", "reference", "--resume"}));
+  runs.same("whole", "same");
+  works(runs.run("part", {"--backend", "eigen", "--resume"}));
+  const auto a = weights("whole"), b = weights("part");
+  // Weights are written as float32: what rounding in float64 has moved shows in its last place at most.
+  CHECK(all_close(a, b, 2 * std::numeric_limits<float>::epsilon(), largest(a)));
+  CHECK(json_lines(contents(runs.folder / "part" / "metrics.jsonl")).size() ==
+        json_lines(contents(runs.folder / "whole" / "metrics.jsonl")).size());
+}
+
+TEST_CASE("interrupted, a run saves what it has and says how to go on") {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const resumable runs("resume_interrupted", {"dpo"});
+    // Long enough to be interrupted on the way.
+    std::vector<std::string> longer = runs.arguments;
+    *std::next(std::find(longer.begin(), longer.end(), "--max-steps")) = "600";
+    const auto run = [&](const char* output, std::vector<std::string> more, const run_options& options) {
+      std::vector<std::string> all = longer;
+      all.insert(all.end(), {"--output", runs.folder / output});
+      all.insert(all.end(), more.begin(), more.end());
+      return tilt_program(runs.folder, all, options);
+    };
+    works(run("whole", {}, {}));
+    const fs::path stopped = runs.folder / "stopped";
+    const outcome first = run("stopped", {}, {.signal = signal, .signal_when = stopped / "metrics.jsonl"});
+    INFO(first.err);
+    CHECK(first.status == 130);
+    CHECK(first.err.find("interrupted") != std::string::npos);
+    CHECK(first.err.find("--resume") != std::string::npos);
+    CHECK_FALSE(fs::exists(stopped / "model.safetensors"));
+    int checkpoints = 0;
+    for (const auto& entry : fs::directory_iterator(stopped)) {
+      if (!entry.is_directory()) continue;
+      ++checkpoints;
+      CHECK(first.err.find(entry.path().string()) != std::string::npos);
+      CHECK(fs::exists(entry.path() / "model.safetensors"));  // a model folder too
+    }
+    CHECK(checkpoints == 1);
+    works(run("stopped", {"--resume"}, {}));
+    runs.same("whole", "stopped");
+  }
 }
 
 TEST_CASE("killed at random moments, a run loses nothing") {

@@ -6,8 +6,11 @@
 #include <cstdlib>
 #include <new>
 #include <tilt/backend/eigen.hpp>
+#include <tilt/loss/any_pair_loss.hpp>
 #include <tilt/loss/dpo.hpp>
+#include <tilt/loss/ipo.hpp>
 #include <tilt/loss/kto.hpp>
+#include <tilt/train/any_objective.hpp>
 #include <tilt/train/kto.hpp>
 #include <tilt/train/preference.hpp>
 #include <tilt/train/sft.hpp>
@@ -34,7 +37,7 @@ template <class B, class Objective>
 std::vector<long> count(B& backend, const tilt::model_config& model, const Objective& objective, const tilt::training_options& options, const std::vector<tilt::prompt_tree>& examples) {
   tilt::transformer<B> policy(backend, model);
   policy.initialize(5);
-  tilt::trainer<B, Objective> trainer(policy, objective, options);
+  tilt::trainer<B, tilt::any_objective<typename B::scalar>> trainer(policy, objective, options);  // which allocates for itself once
   std::vector<long> counts;
   counts.reserve(100);
   auto run = trainer.run(examples);
@@ -64,6 +67,7 @@ template <class B> void check_steps(B&& backend, bool wide = false) {
       for (const auto reference : {tilt::reference_mode::cached, tilt::reference_mode::online}) {
         options.reference = reference;
         check(tilt::preference_objective(tilt::dpo{}, {.sft_weight = 0.1, .ld_alpha = 0.5}), 2, options);
+        check(tilt::preference_objective<tilt::any_pair_loss>(tilt::weighted_losses({{tilt::dpo{}, 1}, {tilt::ipo{}, 0.5}})), 2, options);
         check(tilt::labelled_objective(tilt::kto{}), 1, options);
       }
     }

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include "golden.hpp"
-#include "support/catch.hpp"
-#include "support/paths.hpp"
 #include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <tilt/io/examples.hpp>
 #include <tilt/io/model_folder.hpp>
+#include <tilt/loss/any_pair_loss.hpp>
 #include <tilt/loss/losses.hpp>
 #include <tilt/train/kto.hpp>
 #include <tilt/train/preference.hpp>
 #include <tilt/train/sft.hpp>
 #include <vector>
+#include "golden.hpp"
+#include "support/catch.hpp"
+#include "support/paths.hpp"
 
 namespace tilt::test {
 
@@ -24,7 +25,9 @@ struct golden_run {
   explicit golden_run(std::filesystem::path at) : folder(std::move(at)), run(read_json((folder / "run.json").string())) {}
   std::string name() const { return folder.filename().string(); }
   const json& options() const { return run["options"]; }
-  template <class T> T option(const char* key, T usual) const { return options().contains(key) && !options()[key].is_null() ? options()[key].get<T>() : usual; }
+  template <class T> T option(const char* key, T usual) const {
+    return options().contains(key) && !options()[key].is_null() ? options()[key].get<T>() : usual;
+  }
 
   /// dpo, kto, sft or reward: as run.json says, else as the folder is called.
   std::string trainer() const {
@@ -49,6 +52,12 @@ struct golden_run {
                        .eval_batch_size = option<index>("per_device_eval_batch_size", 4),
                        .shuffle = false,
                        .max_length = option<index>("max_length", 1024)};
+    if (option("sync_ref_model", false)) {
+      o.reference = reference_mode::online;
+      o.sync_ref_model = true;
+      o.ref_model_mixup_alpha = option("ref_model_mixup_alpha", o.ref_model_mixup_alpha);
+      o.ref_model_sync_steps = option<index>("ref_model_sync_steps", o.ref_model_sync_steps);
+    }
     if (o.optim == optimizer_kind::adamw) {
       o.adam_beta1 = option("adam_beta1", 0.9);
       o.adam_beta2 = option("adam_beta2", 0.999);
@@ -73,9 +82,13 @@ inline std::vector<golden_run> golden_runs(const std::string& trainer = "") {
 
 /// Sets those of the run's options that the loss has. TRL's sigmoid passes label_smoothing over.
 template <class Loss> Loss with_options(const golden_run& g, Loss loss) {
-  for (const char* name : {"beta", "label_smoothing", "desirable_weight", "undesirable_weight"})
-    if (uses_option<Loss>(name) && g.options().contains(name) && !(g.trainer() == "dpo" && Loss::name == "sigmoid" && std::string(name) == "label_smoothing"))
-      set_option(loss, name, g.options()[name].template get<double>());
+  for (const std::string_view name : option_names<Loss>()) {
+    const std::string key(name);
+    if (!g.options().contains(key) || g.options()[key].is_null() ||
+        (g.trainer() == "dpo" && Loss::name == "sigmoid" && key == "label_smoothing"))
+      continue;
+    set_option(loss, name, g.options()[key].template get<double>());
+  }
   return loss;
 }
 
@@ -95,26 +108,37 @@ template <class Train> std::string with_objective(const golden_run& g, const tex
           e.completion.text = e.prompt.text + e.completion.text;
           e.kind = example_kind::text;
         }
-    train(sft_objective(type == "dft" ? sft_loss::dft : sft_loss::nll), tokenize_demonstrations(train_rows, encoder, cut).trees, tokenize_demonstrations(eval_rows, encoder, cut).trees);
+    train(sft_objective(type == "dft" ? sft_loss::dft : sft_loss::nll), tokenize_demonstrations(train_rows, encoder, cut).trees,
+          tokenize_demonstrations(eval_rows, encoder, cut).trees);
     return "";
   }
   if (trainer == "kto") {
     const std::string type = g.option<std::string>("loss_type", "kto");
-    const auto train_trees = tokenize_labelled(train_rows, encoder, cut).trees, eval_trees = tokenize_labelled(eval_rows, encoder, cut).trees;
-    const bool known = with_loss<labelled_losses>(type, [&](const auto& loss) { train(labelled_objective(with_options(g, loss)), train_trees, eval_trees); });
+    const auto train_trees = tokenize_labelled(train_rows, encoder, cut).trees,
+               eval_trees = tokenize_labelled(eval_rows, encoder, cut).trees;
+    const bool known = with_loss<labelled_losses>(
+        type, [&](const auto& loss) { train(labelled_objective(with_options(g, loss)), train_trees, eval_trees); });
     return known ? "" : "no loss_type " + type;
   }
   const auto types = g.option<std::vector<std::string>>("loss_type", {"sigmoid"});
   const auto weights = g.option<std::vector<double>>("loss_weights", std::vector<double>(types.size(), 1.0));
-  preference_terms terms{.loss_weight = weights[0], .ld_alpha = g.option("ld_alpha", 1.0)};
-  if (types.size() == 2 && types[1] == "sft") terms.sft_weight = weights[1];
-  else if (types.size() > 1) return "no sum of losses but with sft";
-  if (g.option("use_weighting", false)) return "no use_weighting";
-  const std::string divergence = g.option<std::string>("f_divergence_type", "reverse_kl");
-  if (divergence != "reverse_kl") return "no f_divergence_type " + divergence;
+  preference_terms terms{.ld_alpha = g.option("ld_alpha", 1.0),
+                         .f_divergence_type = divergence_from_name(g.option<std::string>("f_divergence_type", "reverse_kl")),
+                         .use_weighting = g.option("use_weighting", false)};
+  if (terms.f_divergence_type == divergence::alpha_divergence) terms.f_alpha_divergence_coef = g.option("f_alpha_divergence_coef", 0.5);
   const auto train_trees = tokenize_pairs(train_rows, encoder, cut).trees, eval_trees = tokenize_pairs(eval_rows, encoder, cut).trees;
-  const bool known = with_loss<pair_losses>(types[0], [&](const auto& loss) { train(preference_objective(with_options(g, loss), terms), train_trees, eval_trees); });
-  return known ? "" : "no loss_type " + types[0];
+  std::vector<std::pair<any_pair_loss, double>> parts;
+  for (std::size_t k = 0; k < types.size(); ++k) {
+    if (types[k] == "sft" && types.size() > 1) {  // beside others it is a term, of all tokens whatever ld_alpha says
+      terms.sft_weight = weights.at(k);
+      continue;
+    }
+    if (!with_loss<pair_losses>(types[k], [&](const auto& loss) { parts.emplace_back(with_options(g, loss), weights.at(k)); }))
+      return "no loss_type " + types[k];
+  }
+  const preference_objective<any_pair_loss> objective(weighted_losses(std::move(parts)), terms);
+  train(objective, train_trees, eval_trees);
+  return "";
 }
 
 /// What the library lacks for a run, in some words; empty where it can do it.
@@ -133,7 +157,8 @@ inline void check_deviations(const golden_run& g, const deviations& d, const gol
   std::printf("%s: %s", g.name().c_str(), d.text().c_str());
   CHECK(d.keys.size() > 8);  // something was compared
   for (const auto& [key, worst] : d.keys) {
-    INFO(g.name() << ": " << key << " deviates by " << worst.relative << " at " << worst.where << ", of which rounding explains " << worst.rounding);
+    INFO(g.name() << ": " << key << " deviates by " << worst.relative << " at " << worst.where << ", of which rounding explains "
+                  << worst.rounding);
     CHECK(worst.excess() <= (key == "update_norm" ? bounds.updates : bounds.numbers));
   }
 }
@@ -143,10 +168,12 @@ template <class B> void check_run(const golden_run& g, index steps = -1, const g
   B backend;
   const model_folder folder(data_folder() / "stories260K");
   transformer<B> policy = load_transformer(folder, backend);
-  const std::string missing = with_objective(g, folder.encoder(), [&]<class Objective>(const Objective& objective, const std::vector<prompt_tree>& train, const std::vector<prompt_tree>& eval) {
-    trainer<B, Objective> t(policy, objective, g.training());
-    check_deviations(g, compare_run(g.run, g.option("beta", 0.1), t, train, eval, steps), bounds);
-  });
+  const std::string missing = with_objective(
+      g, folder.encoder(),
+      [&]<class Objective>(const Objective& objective, const std::vector<prompt_tree>& train, const std::vector<prompt_tree>& eval) {
+        trainer<B, Objective> t(policy, objective, g.training());
+        check_deviations(g, compare_run(g.run, g.option("beta", 0.1), t, train, eval, steps), bounds);
+      });
   INFO(g.name());
   CHECK(missing == "");
 }

@@ -2,10 +2,11 @@
 // Every loss as an objective: its coefficients are the derivatives of the loss it reports, and it trains.
 #include <algorithm>
 #include <cmath>
+#include <tilt/loss/any_pair_loss.hpp>
 #include <tilt/loss/losses.hpp>
+#include <tilt/train/any_objective.hpp>
 #include <tilt/train/kto.hpp>
 #include <tilt/train/list.hpp>
-#include <tilt/train/mixed_objective.hpp>
 #include <tilt/train/preference.hpp>
 
 #include "support/catch.hpp"
@@ -20,7 +21,7 @@ using test::world;
 namespace {
 
 using B = reference_backend<double>;
-using mixed = mixed_objective<double>;
+using any = any_objective<double>;
 
 /// Pairs with all that any loss reads, as far as it reads it.
 template <class L> std::vector<prompt_tree> examples_for(const L& loss, tilt::index count, int responses) {
@@ -118,7 +119,7 @@ std::pair<std::vector<metric_list>, std::vector<double>> trained(Objective objec
                                                                  const std::vector<prompt_tree>& examples) {
   world w;
   const std::vector<double> before = w.weights();
-  trainer<B, Objective> run(w.policy, std::move(objective), options);
+  trainer<B, any> run(w.policy, std::move(objective), options);
   std::vector<metric_list> lines;
   for (const step_report& step : run.run(examples)) {
     lines.push_back(step.metrics);
@@ -143,12 +144,11 @@ TEST_CASE("pair losses: an objective's coefficients are its loss's derivatives")
   for_each_pair_loss([]<class L>(const L& loss) {
     if (L::name == "kto_pair") return;  // nothing goes through its means
     CAPTURE(L::name);
-    check_coefficients(mixed().add(preference_objective<L>(loss, {.loss_weight = 0.75, .sft_weight = 0.5})),
-                       made_up(examples_for(loss, 5, 3)));
+    check_coefficients(preference_objective<L>(loss, {.loss_weight = 0.75, .sft_weight = 0.5}), made_up(examples_for(loss, 5, 3)));
     if constexpr (takes_ld_alpha<L>())
-      check_coefficients(mixed().add(preference_objective<L>(loss, {.ld_alpha = 0.25})), made_up(examples_for(loss, 5, 2)));
+      check_coefficients(preference_objective<L>(loss, {.ld_alpha = 0.25}), made_up(examples_for(loss, 5, 2)));
     if constexpr (is_of_margin<L>())
-      check_coefficients(mixed().add(preference_objective<L>(loss, {.f_divergence_type = divergence::js_divergence})),
+      check_coefficients(preference_objective<L>(loss, {.f_divergence_type = divergence::js_divergence}),
                          made_up(examples_for(loss, 5, 2)));
   });
 }
@@ -156,7 +156,7 @@ TEST_CASE("pair losses: an objective's coefficients are its loss's derivatives")
 TEST_CASE("pair losses: every one trains") {
   for_each_pair_loss([]<class L>(const L& loss) {
     CAPTURE(L::name);
-    trained(mixed().add(preference_objective<L>(loss)), plain(), examples_for(loss, 12, 2));
+    trained(preference_objective<L>(loss), plain(), examples_for(loss, 12, 2));
   });
 }
 
@@ -169,7 +169,7 @@ TEST_CASE("pair losses: a step in parts is the step, with the step's statistics"
     parts.gradient_accumulation_steps = small.gradient_accumulation_steps = 3;
     parts.statistics = statistics_scope::step;
     const auto examples = examples_for(loss, 18, 2);
-    const auto objective = mixed().add(preference_objective<L>(loss));
+    const auto objective = preference_objective<L>(loss);
     const auto together = trained(objective, whole, examples), step_wide = trained(objective, parts, examples),
                micro = trained(objective, small, examples);
     CHECK(test::all_close(step_wide.second, together.second, 1e-12, 1e-2));
@@ -184,23 +184,34 @@ TEST_CASE("pair losses: a step in parts is the step, with the step's statistics"
   check(orpo{});
 }
 
-TEST_CASE("mixtures of objectives add up, and report the first one's metrics") {
-  const made_up data(examples_for(dpo{}, 5, 2));
-  const preference_objective first(dpo{.beta = 0.5}, {.loss_weight = 0.8});
-  const preference_objective second(bco_pair{.beta = 0.5}, {.loss_weight = 0.2});
-  const preference_objective third(sft{});
-  const mixed mpo = mixed().add(first).add(second).add(third);
-  CHECK(mpo.name() == "sigmoid + bco_pair + sft");
+TEST_CASE("weighted sums of losses train as one") {
+  const made_up data(random_examples(5, 2, 3));
+  const auto objective = [](std::vector<std::pair<any_pair_loss, double>> parts, preference_terms terms = {}) {
+    return preference_objective<any_pair_loss>(weighted_losses(std::move(parts)), terms);
+  };
+  const auto mpo = objective({{dpo{.beta = 0.5}, 0.8}, {bco_pair{.beta = 0.5}, 0.2}, {sft{}, 1.0}});
   CHECK_FALSE(mpo.separable());
-  CHECK(test::close(loss_of(mpo, data),
-                    loss_of(mixed().add(first), data) + loss_of(mixed().add(second), data) + loss_of(mixed().add(third), data), 1e-14));
+  const auto one = [&](const auto& loss, double weight) { return loss_of(preference_objective(loss, {.loss_weight = weight}), data); };
+  CHECK(test::close(loss_of(mpo, data), one(dpo{.beta = 0.5}, 0.8) + one(bco_pair{.beta = 0.5}, 0.2) + one(sft{}, 1), 1e-14));
   check_coefficients(mpo, data);
-  // TRL's list and the term "sft" beside a loss are the same thing, where edges have no weights.
-  const made_up plain_data(random_examples(5, 2, 3));
-  const auto listed =
-      coefficients(mixed().add(preference_objective(dpo{})).add(preference_objective(sft{}, {.loss_weight = 0.5})), plain_data);
-  CHECK(test::all_close(listed, coefficients(mixed().add(preference_objective(dpo{}, {.sft_weight = 0.5})), plain_data), 1e-14, 1));
-  CHECK_THROWS_AS(mixed().check(data.examples[0]), input_error);
+  // TRL's list and the term "sft" beside a loss are the same thing.
+  CHECK(test::all_close(coefficients(objective({{dpo{}, 1.0}, {sft{}, 0.5}}), data),
+                        coefficients(preference_objective(dpo{}, {.sft_weight = 0.5}), data), 1e-14, 1));
+  // Each part reads its own columns, and the sum takes what all of its parts take.
+  const made_up scored(examples_for(odpo{}, 5, 2));
+  check_coefficients(objective({{odpo{}, 1.0}, {ipo{}, 0.5}}), scored);
+  const preference_terms js{.f_divergence_type = divergence::js_divergence};
+  const std::vector<double> linked = coefficients(objective({{dpo{}, 1.0}, {ipo{}, 0.5}}, js), data),
+                            plain_sum = coefficients(objective({{dpo{}, 1.0}, {ipo{}, 0.5}}), data);
+  CHECK_FALSE(bool(test::all_close(linked, plain_sum, 1e-6)));
+  std::vector<double> expected = coefficients(preference_objective(dpo{}, js), data);
+  const std::vector<double> second =
+      coefficients(preference_objective(ipo{}, {.loss_weight = 0.5, .f_divergence_type = divergence::js_divergence}), data);
+  for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += second[i];
+  CHECK(test::all_close(linked, expected, 1e-13, 1));
+  CHECK_THROWS_WITH(objective({{dpo{}, 1.0}, {apo_zero{}, 0.5}}, js), Contains("f_divergence_type") && Contains("apo_zero"));
+  CHECK_THROWS_WITH(objective({{dpo{}, 1.0}, {aot{}, 0.5}}, {.use_weighting = true}), Contains("use_weighting") && Contains("aot"));
+  CHECK_THROWS_WITH(objective({{dpo{}, 1.0}, {slic{}, 0.5}}, {.ld_alpha = 0.5}), Contains("ld_alpha") && Contains("slic"));
 }
 
 TEST_CASE("WPO: pairs weigh as the policy would have written them") {
@@ -246,8 +257,8 @@ TEST_CASE("WPO: pairs weigh as the policy would have written them") {
   training_options one = plain();
   one.max_steps = 1;
   world a, b;
-  trainer<B, mixed> with(a.policy, mixed().add(preference_objective(ipo{.beta = 0.5}, {.use_weighting = true})), one);
-  trainer<B, mixed> without(b.policy, mixed().add(preference_objective(ipo{.beta = 0.5})), one);
+  trainer<B, any> with(a.policy, any(preference_objective(ipo{.beta = 0.5}, {.use_weighting = true})), one);
+  trainer<B, any> without(b.policy, any(preference_objective(ipo{.beta = 0.5})), one);
   double loss_with = 0, loss_without = 1;
   for (const auto& step : with.run(examples)) loss_with = step.metrics["loss"];
   for (const auto& step : without.run(weighed)) loss_without = step.metrics["loss"];
@@ -258,14 +269,13 @@ TEST_CASE("WPO: pairs weigh as the policy would have written them") {
 TEST_CASE("list losses: coefficients are derivatives, and every one trains") {
   const auto each = []<class L>(const L& loss) {
     CAPTURE(L::name);
-    check_coefficients(mixed().add(list_objective<L>(loss)), made_up(examples_for(loss, 4, 4)));
-    trained(mixed().add(list_objective<L>(loss)), plain(), examples_for(loss, 12, 4));
+    check_coefficients(list_objective<L>(loss), made_up(examples_for(loss, 4, 4)));
+    trained(list_objective<L>(loss), plain(), examples_for(loss, 12, 4));
   };
   std::apply([&](const auto&... loss) { (each(loss), ...); }, list_losses{});
   // Of two responses, DPO: the same step.
   const auto pairs = random_examples(12, 2, 3);
-  const auto a = trained(mixed().add(list_objective(plackett_luce{})), plain(), pairs),
-             b = trained(mixed().add(preference_objective(dpo{})), plain(), pairs);
+  const auto a = trained(list_objective(plackett_luce{}), plain(), pairs), b = trained(preference_objective(dpo{}), plain(), pairs);
   CHECK(test::all_close(a.second, b.second, 1e-13, 1e-2));
   for (const metric& m : b.first.back()) {
     INFO(m.name);

@@ -4,6 +4,7 @@
 #include "world.hpp"
 #include <fstream>
 #include <sstream>
+#include <tilt/loss/bco.hpp>
 #include <tilt/loss/dpo.hpp>
 #include <tilt/loss/kto.hpp>
 #include <tilt/train/checkpoint.hpp>
@@ -253,4 +254,27 @@ TEST_CASE("the best evaluation's checkpoint is kept") {
   world base;
   tilt::trainer judge(v.policy, base.policy, tilt::preference_objective(tilt::dpo{.beta = 0.5}), {.eval_batch_size = 3});
   CHECK(judge.evaluate(eval)["loss"] == best);
+}
+
+TEST_CASE("what losses and references carry from step to step goes on after a resume") {
+  const auto goes_on = [](const auto& objective, training_options options, int responses) {
+    const auto train = random_examples(20, responses, 7);
+    const logged whole = go(objective, options, train);
+    check_tail(go(objective, options, train, fs::path(options.output_dir) / "checkpoint-3"), whole, 3);
+  };
+  goes_on(tilt::labelled_objective(tilt::bco{.beta = 0.5}), shuffled("resume-bco"), 1);
+  training_options moving = shuffled("resume-tr-dpo");
+  moving.reference = tilt::reference_mode::online;
+  moving.sync_ref_model = true;
+  moving.ref_model_sync_steps = 2;
+  goes_on(tilt::preference_objective(tilt::dpo{}), moving, 2);
+  // A run whose reference stays cannot go on from one whose reference had moved, nor the other way round.
+  training_options still = moving;
+  still.sync_ref_model = false;
+  still.ref_model_sync_steps = 512;
+  const auto train = random_examples(20, 2, 7);
+  CHECK_THROWS_AS(go(tilt::preference_objective(tilt::dpo{}), still, train, fs::path(moving.output_dir) / "checkpoint-3"), tilt::input_error);
+  still.output_dir = tilt::test::scratch_folder("resume-still").string();
+  go(tilt::preference_objective(tilt::dpo{}), still, train);
+  CHECK_THROWS_AS(go(tilt::preference_objective(tilt::dpo{}), moving, train, fs::path(still.output_dir) / "checkpoint-3"), tilt::input_error);
 }

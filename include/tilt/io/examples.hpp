@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <zlib.h>
 #include <algorithm>
 #include <limits>
 #include <memory>
@@ -8,8 +9,8 @@
 #include <tilt/io/file.hpp>
 #include <tilt/io/utf8.hpp>
 #include <tilt/scalar/config.hpp>
+#include <utility>
 #include <vector>
-#include <zlib.h>
 
 namespace tilt {
 
@@ -29,6 +30,7 @@ enum class example_kind {
   pair,        ///< prompt, chosen, rejected
   labelled,    ///< prompt, completion, and whether it is desirable
   completion,  ///< prompt, completion
+  ranked,      ///< prompt and responses, the best first
   text,        ///< completion alone: a text, or a whole conversation
   ids          ///< token ids as they stand
 };
@@ -36,10 +38,14 @@ enum class example_kind {
 /// One row of a data set, before tokenising.
 struct example {
   example_kind kind = example_kind::text;
-  example_part prompt, chosen, rejected, completion;
+  example_part prompt = {}, chosen = {}, rejected = {}, completion = {};
   bool label = true;
-  std::vector<token> ids;
-  index line = 0;  ///< in its file, from 1; of an array, the element's number
+  std::vector<token> ids = {};
+  index line = 0;                            ///< in its file, from 1; of an array, the element's number
+  std::vector<example_part> responses = {};  ///< of a ranking
+  std::vector<double> scores = {};           ///< of a pair (chosen, rejected) or of a ranking's responses; empty: none are given
+  double weight = 1;                         ///< in the loss
+  double win_probability = 1;                ///< of a pair: that the chosen response is the better one
 };
 
 namespace detail {
@@ -69,32 +75,45 @@ class example_reader {
   example_reader(const nlohmann::json& row, std::string place) : row_(row), place_(std::move(place)) {}
 
   example read() const {
-    if (!row_.is_object()) refuse("is not a JSON object", "write each example as {\"prompt\": …, \"chosen\": …, \"rejected\": …} or another known shape");
+    if (!row_.is_object())
+      refuse("is not a JSON object", "write each example as {\"prompt\": …, \"chosen\": …, \"rejected\": …} or another known shape");
     example e;
     if (has("ids")) {
       e.kind = example_kind::ids;
       if (!row_["ids"].is_array()) refuse("'ids' is not a list of token ids", "write them as [1, 2, 3]");
       for (const auto& id : row_["ids"]) {
-        if (!id.is_number_integer() || id < 0 || id > std::numeric_limits<token>::max()) refuse("'ids' has an entry that is not a token's id", "write token ids as [1, 2, 3]");
+        if (!id.is_number_integer() || id < 0 || id > std::numeric_limits<token>::max())
+          refuse("'ids' has an entry that is not a token's id", "write token ids as [1, 2, 3]");
         e.ids.push_back(id.get<token>());
       }
     } else if (has("chosen") || has("rejected")) {
       e.kind = example_kind::pair;
       e.chosen = part("chosen");
       e.rejected = part("rejected");
-      if (has("prompt")) e.prompt = part("prompt");
-      else if (has("conversations")) e.prompt = conversation("conversations");
-      else split_prompt(e);
-      if (!e.prompt.conversational && begin_alike(e.chosen.messages, e.rejected.messages)) split_prompt(e);  // some repeat as a text what the conversations begin with
+      if (has("prompt"))
+        e.prompt = part("prompt");
+      else if (has("conversations"))
+        e.prompt = conversation("conversations");
+      else
+        split_prompt(e);
+      if (!e.prompt.conversational && begin_alike(e.chosen.messages, e.rejected.messages))
+        split_prompt(e);  // some repeat as a text what the conversations begin with
       same_form(e.prompt, e.chosen);
       same_form(e.prompt, e.rejected);
+      if (has("score_chosen") || has("score_rejected")) e.scores = {number("score_chosen"), number("score_rejected")};
+      if (has("win_probability")) e.win_probability = number("win_probability");
+      if (!(e.win_probability >= 0 && e.win_probability <= 1))
+        refuse("'win_probability' is not between 0 and 1", "write how probable it is that the chosen response is the better one");
+    } else if (has("responses")) {
+      read_ranking(e);
     } else if (has("completion")) {
       e.kind = has("label") ? example_kind::labelled : example_kind::completion;
       e.prompt = part("prompt");
       e.completion = part("completion");
       same_form(e.prompt, e.completion);
       if (e.kind == example_kind::labelled) e.label = flag("label");
-    } else if ((has("messages") || has("conversations")) && (has("label") || has("kto_tag"))) {  // one conversation, its last message judged
+    } else if ((has("messages") || has("conversations")) &&
+               (has("label") || has("kto_tag"))) {  // one conversation, its last message judged
       e.kind = example_kind::labelled;
       e.prompt = conversation(has("messages") ? "messages" : "conversations");
       if (e.prompt.messages.size() < 2) refuse("the conversation has no answer", "give at least a question and an answer");
@@ -108,31 +127,68 @@ class example_reader {
       e.completion = part("text");
       if (e.completion.conversational) refuse("'text' is not a text", "write a string, or name the column 'messages'");
     } else {
-      refuse("has none of the columns chosen/rejected, completion, text, messages or ids", "see docs/command-line.md for the shapes of data");
+      refuse("has none of the columns chosen/rejected, responses, completion, text, messages or ids",
+             "see docs/command-line.md for the shapes of data");
     }
+    if (has("weight")) e.weight = number("weight");
+    if (!(e.weight >= 0)) refuse("'weight' is negative", "write 0 or more");
     return e;
   }
 
  private:
-  [[noreturn]] void refuse(const std::string& what, const std::string& remedy) const { throw input_error(place_ + ": " + what + "; " + remedy); }
+  [[noreturn]] void refuse(const std::string& what, const std::string& remedy) const {
+    throw input_error(place_ + ": " + what + "; " + remedy);
+  }
   bool has(const char* key) const { return row_.contains(key) && !row_[key].is_null(); }
 
   bool flag(const char* key) const {
     const auto& value = row_[key];
     if (value.is_boolean()) return value.get<bool>();
     if (value.is_number_integer() && (value == 0 || value == 1)) return value == 1;
-    refuse(std::string("'") + key + "' is neither true nor false", "write true for a desirable completion and false for an undesirable one");
+    refuse(std::string("'") + key + "' is neither true nor false",
+           "write true for a desirable completion and false for an undesirable one");
+  }
+
+  double number(const char* key) const { return number(key, has(key) ? row_[key] : nlohmann::json()); }
+  double number(const char* key, const nlohmann::json& value) const {
+    if (!value.is_number()) refuse(std::string("'") + key + "' is missing or not a number", "write one such as 0.5");
+    return value.get<double>();
+  }
+
+  /// Responses, the best first; or in any order with scores, by which they are then ordered.
+  void read_ranking(example& e) const {
+    e.kind = example_kind::ranked;
+    e.prompt = part("prompt");
+    const auto& list = row_["responses"];
+    if (!list.is_array() || list.size() < 2) refuse("'responses' is not a list of two or more", "write them as a list, the best first");
+    for (const auto& one : list) {
+      e.responses.push_back(part_of("responses", one));
+      same_form(e.prompt, e.responses.back());
+    }
+    if (!has("scores")) return;
+    if (!row_["scores"].is_array() || row_["scores"].size() != list.size())
+      refuse("'scores' is not a number for each response", "write a list as long as 'responses'");
+    std::vector<std::pair<double, example_part>> ordered;
+    for (std::size_t k = 0; k < list.size(); ++k) ordered.emplace_back(number("scores", row_["scores"][k]), std::move(e.responses[k]));
+    std::stable_sort(ordered.begin(), ordered.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    for (std::size_t k = 0; k < list.size(); ++k) {
+      e.scores.push_back(ordered[k].first);
+      e.responses[k] = std::move(ordered[k].second);
+    }
   }
 
   example_part part(const char* key) const {
     if (!has(key)) refuse(std::string("the column '") + key + "' is missing", "add it, or give data of another shape");
-    const auto& value = row_[key];
+    return part_of(key, row_[key]);
+  }
+  example_part part_of(const char* key, const nlohmann::json& value) const {
     example_part p;
     if (value.is_string()) {
       p.text = value;
     } else if (value.is_array() || value.is_object()) {
       p.conversational = true;
-      if (value.is_object()) p.messages.push_back(one_message(key, value));
+      if (value.is_object())
+        p.messages.push_back(one_message(key, value));
       else
         for (const auto& m : value) p.messages.push_back(one_message(key, m));
     } else {
@@ -143,7 +199,8 @@ class example_reader {
   example_part conversation(const char* key) const {
     example_part p = part(key);
     if (!p.conversational) refuse(std::string("'") + key + "' is not a list of messages", "write [{\"role\": …, \"content\": …}, …]");
-    if (std::string_view(key) == "conversations" && has("system") && row_["system"].is_string() && row_["system"] != "")  // ShareGPT's own column
+    if (std::string_view(key) == "conversations" && has("system") && row_["system"].is_string() &&
+        row_["system"] != "")  // ShareGPT's own column
       p.messages.insert(p.messages.begin(), {"system", row_["system"].get<std::string>()});
     return p;
   }
@@ -160,10 +217,13 @@ class example_reader {
   }
 
   void same_form(const example_part& prompt, const example_part& answer) const {
-    if (prompt.conversational != answer.conversational) refuse("mixes a text with a conversation", "give prompt and answers in the same form");
+    if (prompt.conversational != answer.conversational)
+      refuse("mixes a text with a conversation", "give prompt and answers in the same form");
   }
 
-  static bool begin_alike(std::span<const message> a, std::span<const message> b) { return !a.empty() && !b.empty() && a.front() == b.front(); }
+  static bool begin_alike(std::span<const message> a, std::span<const message> b) {
+    return !a.empty() && !b.empty() && a.front() == b.front();
+  }
 
   /// TRL's rule for a prompt that is not given apart: the longest common beginning, of characters or of messages; a space at its end
   /// goes to the answers; if one answer begins the other, it is the last common element that does.
@@ -190,7 +250,9 @@ class example_reader {
       b.erase(0, cut);
     }
   }
-  static bool starts_within(const std::string& text, std::size_t at) { return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80; }
+  static bool starts_within(const std::string& text, std::size_t at) {
+    return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
+  }
   template <class Equal> static std::size_t common(std::size_t a, std::size_t b, const Equal& equal) {
     const std::size_t shorter = std::min(a, b);
     for (std::size_t i = 0; i < shorter; ++i)
@@ -205,7 +267,8 @@ class example_reader {
 }  // namespace detail
 
 /// The rows of a JSONL file or of a JSON array, gzipped or not, in TRL's shapes (prompt/chosen/rejected, chosen/rejected, prompt/
-/// completion with or without label, text, messages, conversational or plain), ShareGPT's, or {"ids": […]}. Throws input_error with file
+/// completion with or without label, text, messages, conversational or plain), ShareGPT's, prompt/responses (a ranking, the best
+/// first, or in any order with scores), or {"ids": […]}. Pairs may have score_chosen, score_rejected and win_probability, all but ids a weight. Throws input_error with file
 /// and line.
 inline std::vector<example> read_examples(const std::filesystem::path& path) {
   std::string text = detail::read_text(path);
@@ -214,15 +277,14 @@ inline std::vector<example> read_examples(const std::filesystem::path& path) {
   std::vector<example> examples;
   const auto place = [&](index line) { return name + ":" + std::to_string(line); };
   if (const std::size_t fault = detail::utf8_fault(text); fault != text.size())
-    throw input_error(place(static_cast<index>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(fault), '\n')) + 1) + ": is not valid UTF-8; convert the file to UTF-8");
+    throw input_error(place(static_cast<index>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(fault), '\n')) + 1) +
+                      ": is not valid UTF-8; convert the file to UTF-8");
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   if (first == std::string::npos) throw input_error(name + ": is empty; give at least one example");
   const auto parse = [&](std::string_view part, index line) {
     try {
       return nlohmann::json::parse(part);
-    } catch (const nlohmann::json::exception&) {
-      throw input_error(place(line) + ": is not valid JSON; repair or remove the line");
-    }
+    } catch (const nlohmann::json::exception&) { throw input_error(place(line) + ": is not valid JSON; repair or remove the line"); }
   };
   if (text[first] == '[') {
     nlohmann::json all;
@@ -232,7 +294,8 @@ inline std::vector<example> read_examples(const std::filesystem::path& path) {
       const auto* const fault = dynamic_cast<const nlohmann::json::parse_error*>(&e);
       if (fault == nullptr) throw input_error(name + ": has a number that is too large; repair the array");
       const auto at = static_cast<std::ptrdiff_t>(std::min<std::size_t>(fault->byte, text.size()));
-      throw input_error(place(static_cast<index>(std::count(text.begin(), text.begin() + at, '\n')) + 1) + ": is not valid JSON; repair the array");
+      throw input_error(place(static_cast<index>(std::count(text.begin(), text.begin() + at, '\n')) + 1) +
+                        ": is not valid JSON; repair the array");
     }
     index number = 0;
     for (const auto& row : all) {

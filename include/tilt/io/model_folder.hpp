@@ -24,6 +24,10 @@ class model_folder {
       };
       end_ = text("eos_token");
       chat_ = chat_template(text("chat_template"));
+      if (of_tokenizer.is_object() && of_tokenizer.contains("chat_template"))
+        for (const auto& named : of_tokenizer["chat_template"])  // a list of templates with names
+          if (named.is_object() && named.value("name", nlohmann::json()) == "default" && named.value("template", nlohmann::json()).is_string())
+            chat_ = chat_template(named["template"].get<std::string>());
     }
     if (std::filesystem::exists(path_ / "chat_template.jinja")) chat_ = chat_template(std::string(mapped_file(path_ / "chat_template.jinja").text()));
     add_ends(json);
@@ -89,7 +93,9 @@ void write_model_files(const transformer<B>& model, const model_folder& origin, 
   const mapped_file source(origin.path() / "config.json");
   config = nlohmann::ordered_json::parse(source.text());
   const char* const dtype = type == element_type::bf16 ? "bfloat16" : type == element_type::f64 ? "float64" : "float32";
-  config[config.contains("torch_dtype") ? "torch_dtype" : "dtype"] = dtype;
+  const bool old_key = config.contains("torch_dtype");  // of transformers 4; a folder may have both
+  if (old_key) config["torch_dtype"] = dtype;
+  if (!old_key || config.contains("dtype")) config["dtype"] = dtype;
   write_weights(model, folder, type);
   write_file(folder / "config.json", config.dump(2) + "\n");
 }

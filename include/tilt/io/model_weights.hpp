@@ -7,7 +7,8 @@
 
 namespace tilt {
 
-/// The tensors of a model folder: model.safetensors, or the shards that model.safetensors.index.json lists.
+/// The tensors of a model folder: model.safetensors, or the shards that model.safetensors.index.json lists,
+/// no tensor of which may be in two.
 class weight_files {
  public:
   explicit weight_files(const std::filesystem::path& folder) : folder_(folder.string()) {
@@ -25,6 +26,11 @@ class weight_files {
         if (shards.try_emplace(file, files_.size()).second) files_.emplace_back(folder / file);
         if (files_[shards.at(file)].find(name) == nullptr) throw input_error(list.string() + ": says that '" + detail::one_line(name) + "' is in " + detail::one_line(file) + ", where it is not; get the shards again");
       }
+      std::map<std::string, const std::string*> owners;
+      for (const safetensors_file& file : files_)
+        for (const auto& [name, tensor] : file.tensors())
+          if (const auto [owner, first] = owners.emplace(name, &file.path()); !first)
+            throw input_error(file.path() + ": has the tensor '" + detail::one_line(name) + "', which " + *owner->second + " has too; get the shards again");
     } else {
       throw input_error(folder_ + ": has neither model.safetensors nor model.safetensors.index.json; give a Hugging Face model folder with weights in safetensors form");
     }

@@ -41,7 +41,8 @@ namespace detail {
 
 class example_encoder {
  public:
-  example_encoder(const text_encoder& encoder, const tokenize_options& options, tokenize_report& report) : encoder_(encoder), options_(options), report_(report) {}
+  example_encoder(const text_encoder& encoder, const tokenize_options& options, tokenize_report& report)
+      : encoder_(encoder), options_(options), report_(report) {}
 
   /// Tokens of a prompt and of the prompt with a completion, as TRL makes them: both encoded whole, so that what merges at the boundary
   /// merges as it will when the model reads it.
@@ -81,7 +82,8 @@ class example_encoder {
     for (const example_part* c : completions) {
       wholes.push_back(whole(e.prompt, *c));
       const auto& w = wholes.back();
-      shared = std::min(shared, static_cast<std::size_t>(std::mismatch(alone.begin(), alone.end(), w.begin(), w.end()).first - alone.begin()));
+      shared =
+          std::min(shared, static_cast<std::size_t>(std::mismatch(alone.begin(), alone.end(), w.begin(), w.end()).first - alone.begin()));
     }
     if (shared < alone.size()) ++report_.merged_boundaries;
     tree.prompt.assign(alone.begin(), alone.begin() + static_cast<std::ptrdiff_t>(shared));
@@ -114,8 +116,10 @@ class example_encoder {
         report_.empty_completion.push_back(e.line);
         return false;
       }
-      tree.responses.push_back({tokens, e.label, uncut});
+      tree.responses.push_back({tokens, e.label, uncut, e.weight});
     }
+    if (e.scores.size() == tree.responses.size())
+      for (std::size_t r = 0; r < e.scores.size(); ++r) tree.responses[r].score = e.scores[r];
     ++report_.kept;
     return true;
   }
@@ -132,24 +136,60 @@ class example_encoder {
 
 }  // namespace detail
 
-/// Pairs as trees of two responses and one edge.
-inline tokenized_examples tokenize_pairs(std::span<const example> examples, const text_encoder& encoder, const tokenize_options& options = {}) {
+namespace detail {
+/// A pair's or a ranking's completions, the best first.
+inline std::vector<const example_part*> ranked_parts(const example& e, const char* wanted) {
+  std::vector<const example_part*> parts;
+  if (e.kind == example_kind::pair)
+    parts = {&e.chosen, &e.rejected};
+  else if (e.kind == example_kind::ranked)
+    for (const example_part& p : e.responses) parts.push_back(&p);
+  else
+    wrong_kind(e, wanted);
+  return parts;
+}
+}  // namespace detail
+
+/// Pairs as trees of two responses and one edge; rankings as trees with an edge for every two of their responses, but for those with equal
+/// scores, which prefer nothing.
+inline tokenized_examples tokenize_pairs(std::span<const example> examples, const text_encoder& encoder,
+                                         const tokenize_options& options = {}) {
   tokenized_examples out;
   detail::example_encoder encode(encoder, options, out.report);
   for (const example& e : examples) {
-    if (e.kind != example_kind::pair) detail::wrong_kind(e, "a pair of chosen and rejected");
-    const example_part* const both[] = {&e.chosen, &e.rejected};
     prompt_tree tree;
-    if (!encode.build(e, both, tree)) continue;
-    tree.edges = {{0, 1}};
+    if (!encode.build(e, detail::ranked_parts(e, "a pair of chosen and rejected, or a ranking"), tree)) continue;
+    const int responses = static_cast<int>(tree.responses.size());
+    for (int a = 0; a < responses; ++a)
+      for (int b = a + 1; b < responses; ++b) {
+        const auto score = [&](int r) { return e.scores[static_cast<std::size_t>(r)]; };
+        if (e.kind == example_kind::ranked && !e.scores.empty() && score(a) == score(b)) continue;
+        tree.edges.push_back({a, b, e.weight, e.win_probability});
+      }
+    if (tree.edges.empty())
+      throw input_error("example at line " + std::to_string(e.line) +
+                        ": all of its responses have the same score, which prefers nothing; remove it");
     out.trees.push_back(std::move(tree));
+  }
+  return out;
+}
+
+/// Rankings as trees of their responses, the best first, without edges; a pair is a ranking of two.
+inline tokenized_examples tokenize_rankings(std::span<const example> examples, const text_encoder& encoder,
+                                            const tokenize_options& options = {}) {
+  tokenized_examples out;
+  detail::example_encoder encode(encoder, options, out.report);
+  for (const example& e : examples) {
+    prompt_tree tree;
+    if (encode.build(e, detail::ranked_parts(e, "a ranking of responses, or a pair"), tree)) out.trees.push_back(std::move(tree));
   }
   return out;
 }
 
 /// Labelled completions as trees of one response. Pairs become two: of every thousand examples, the chosen as desirable and then the
 /// rejected as undesirable, as in TRL.
-inline tokenized_examples tokenize_labelled(std::span<const example> examples, const text_encoder& encoder, const tokenize_options& options = {}) {
+inline tokenized_examples tokenize_labelled(std::span<const example> examples, const text_encoder& encoder,
+                                            const tokenize_options& options = {}) {
   tokenized_examples out;
   detail::example_encoder encode(encoder, options, out.report);
   const auto add = [&](const example& e, const example_part& completion) {
@@ -161,8 +201,10 @@ inline tokenized_examples tokenize_labelled(std::span<const example> examples, c
   for (std::size_t begin = 0; begin < examples.size(); begin += thousand) {
     const auto some = examples.subspan(begin, std::min(thousand, examples.size() - begin));
     for (const example& e : some) {
-      if (e.kind == example_kind::labelled) add(e, e.completion);
-      else if (e.kind != example_kind::pair) detail::wrong_kind(e, "a completion with a label");
+      if (e.kind == example_kind::labelled)
+        add(e, e.completion);
+      else if (e.kind != example_kind::pair)
+        detail::wrong_kind(e, "a completion with a label");
     }
     for (const bool desirable : {true, false})
       for (const example& e : some)
@@ -176,7 +218,8 @@ inline tokenized_examples tokenize_labelled(std::span<const example> examples, c
 }
 
 /// Demonstrations as trees of one response: a completion after its prompt, or a text after its first token. Of a pair, the chosen one.
-inline tokenized_examples tokenize_demonstrations(std::span<const example> examples, const text_encoder& encoder, const tokenize_options& options = {}) {
+inline tokenized_examples tokenize_demonstrations(std::span<const example> examples, const text_encoder& encoder,
+                                                  const tokenize_options& options = {}) {
   tokenized_examples out;
   detail::example_encoder encode(encoder, options, out.report);
   for (const example& e : examples) {

@@ -60,6 +60,7 @@ template <pair_loss L> struct with_divergence : L {
   static_assert(is_of_margin<L>(),
                 "L::of_margin must be true: the loss has to depend on differences of scores alone; see docs/losses.md#divergences");
   divergence_link link = {};
+  static constexpr bool of_margin = false;  // its scores are links already
 
   template <class T> TILT_HD T operator()(const pair_logps<T>& y) const { return L::operator()(linked(y)); }
   template <class T, class Value> TILT_HD T operator()(const pair_logps<T>& y, const Value& statistic) const {

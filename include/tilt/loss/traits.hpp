@@ -41,6 +41,26 @@ template <class L> constexpr bool takes_ld_alpha() {
     return true;
 }
 
+// The same of a loss at hand, which may stand for one that is known at run time only (any_pair_loss).
+template <class L> constexpr bool is_of_margin(const L& loss) {
+  if constexpr (requires { loss.is_of_margin(); })
+    return loss.is_of_margin();
+  else
+    return is_of_margin<L>();
+}
+template <class L> constexpr bool takes_weights(const L& loss) {
+  if constexpr (requires { loss.takes_weights(); })
+    return loss.takes_weights();
+  else
+    return takes_weights<L>();
+}
+template <class L> constexpr bool takes_ld_alpha(const L& loss) {
+  if constexpr (requires { loss.takes_ld_alpha(); })
+    return loss.takes_ld_alpha();
+  else
+    return takes_ld_alpha<L>();
+}
+
 /// Whether the formula, with these hyper-parameters, reads the responses' lengths. A loss that may says so with uses_lengths().
 template <class L> constexpr bool uses_lengths(const L& loss) {
   if constexpr (requires { loss.uses_lengths(); })

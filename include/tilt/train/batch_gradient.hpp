@@ -18,7 +18,7 @@ template <class B, class Objective> class batch_gradient {
   /// `reference` null: the policy as it is now.
   batch_gradient(transformer<B>& policy, transformer<B>* reference, Objective& objective, const training_options& options)
       : objective_(&objective),
-        reference_(policy, reference, {Objective::needs_reference, Objective::needs_mismatched}, options),
+        reference_(policy, reference, {needs_reference(objective), needs_mismatched(objective)}, options),
         packs_(options.max_tokens),
         mismatched_packs_(options.max_tokens),
         training_(policy, pass_kind::training, {.log_squares = wants_log_squares(objective)}),
@@ -46,7 +46,7 @@ template <class B, class Objective> class batch_gradient {
     }
     targets_ = std::max(targets_, batch_targets);
     responses_ = std::max(responses_, batch_responses);
-    if constexpr (Objective::needs_mismatched) {
+    if (needs_mismatched(*objective_)) {
       lay_out_mismatched(members);
       for (index p = 0; p < mismatched_packs_.size(); ++p) mismatched_limits_ = max(mismatched_limits_, pass_limits::of(mismatched_packs_[p]));
     }
@@ -98,13 +98,13 @@ template <class B, class Objective> class batch_gradient {
     return objective_->record(batch(members), metrics);
   }
 
-  /// Of the micro-batch last computed, the first example with a log-probability that is not finite, or just the first.
+  /// Of the micro-batch last computed, the first example with a log-probability that is not finite, or -1.
   index suspect(std::span<const index> members) const {
     index response = 0;
     for (const index i : members)
       for (std::size_t r = 0; r < examples_[static_cast<std::size_t>(i)].responses.size(); ++r, ++response)
         if (!std::isfinite(sum_of(scores_.logps(response)))) return i;
-    return members[0];
+    return -1;
   }
 
  private:
@@ -134,8 +134,9 @@ template <class B, class Objective> class batch_gradient {
 
   /// What the objective must know of the laid-out micro-batch before the policy's own pass.
   void consult_reference(std::span<const index> members) {
-    if constexpr (Objective::needs_reference) reference_.collect(packs_, members, reference_logps_);
-    if constexpr (Objective::needs_mismatched) {
+    if (needs_reference(*objective_)) reference_.collect(packs_, members, reference_logps_);
+    if constexpr (requires { objective_->take_mismatched(std::span<const double>(), std::span<const double>()); }) {
+      if (!needs_mismatched(*objective_)) return;
       lay_out_mismatched(members);
       mismatched_policy_.clear();
       for (index p = 0; p < mismatched_packs_.size(); ++p) {

@@ -46,11 +46,10 @@ inline run_identity identity_of(const named_values& v) {
 }  // namespace detail
 
 /// Writes a folder with the state of a run, which replaces what has that name: state.json, state.safetensors, and what `more` adds to
-/// it. It is written beside its place and renamed, so that it is there as a whole or not at all. Throws input_error where it cannot.
+/// it. It is written beside its place and then takes it (replace_folder), so that it is there as a whole or not at all. Throws input_error where it cannot.
 template <class T> void write_checkpoint(const std::filesystem::path& folder, const training_state<T>& state, const std::function<void(const std::filesystem::path&)>& more = {}) {
   namespace fs = std::filesystem;
-  const std::string process = std::to_string(::getpid());
-  const fs::path fresh = folder.string() + ".tmp-" + process, old = folder.string() + ".old-" + process;
+  const fs::path fresh = folder.string() + ".tmp-" + std::to_string(::getpid());
   try {
     fs::remove_all(fresh);
     fs::create_directories(fresh);
@@ -70,10 +69,8 @@ template <class T> void write_checkpoint(const std::filesystem::path& folder, co
     write_safetensors(fresh / "state.safetensors", tensors, sizeof(T) == 4 ? element_type::f32 : element_type::f64,
                       [&](std::size_t i) -> std::span<const T> { return i == 0 ? state.weights : i == 1 ? state.moments : state.reference_weights; });
     if (more) more(fresh);
-    if (fs::exists(folder)) fs::rename(folder, old);
-    fs::rename(fresh, folder);
-    atomic_file::sync_folder(folder.parent_path());
-    fs::remove_all(old);
+    atomic_file::sync_folder(fresh);
+    replace_folder(fresh, folder);
   } catch (const fs::filesystem_error& e) {
     std::error_code ignored;
     fs::remove_all(fresh, ignored);

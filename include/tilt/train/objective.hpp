@@ -34,6 +34,22 @@ struct tree_range {
   index first_response = 0;
 };
 
+/// Whether the loop is to fill a micro-batch's `reference`: a constant of the objective's type, or, where that is known at run time only,
+/// a member function.
+template <class O> constexpr bool needs_reference(const O& o) {
+  if constexpr (requires { o.needs_reference(); })
+    return o.needs_reference();
+  else
+    return O::needs_reference;
+}
+/// Whether the loop is to call take_mismatched.
+template <class O> constexpr bool needs_mismatched(const O& o) {
+  if constexpr (requires { o.needs_mismatched(); })
+    return o.needs_mismatched();
+  else
+    return O::needs_mismatched;
+}
+
 /// What joins a loss to the loop: how a micro-batch's log-probabilities become a loss, a coefficient ∂L/∂log π for every target, and
 /// metrics. All a trainer knows of DPO, KTO or SFT is this.
 ///  - needs_reference: whether `reference` is to be filled; needs_mismatched: whether every prompt is first to be scored, without
@@ -48,8 +64,8 @@ struct tree_range {
 /// step to step.
 template <class O, class T>
 concept objective = requires(O& o, const O& c, const prompt_tree& tree, const micro_batch<T>& batch, meters& m, metric_list& line, std::span<T> d) {
-  { O::needs_reference } -> std::convertible_to<bool>;
-  { O::needs_mismatched } -> std::convertible_to<bool>;
+  { needs_reference(c) } -> std::same_as<bool>;
+  { needs_mismatched(c) } -> std::same_as<bool>;
   { c.name() } -> std::convertible_to<std::string_view>;
   { c.separable() } -> std::same_as<bool>;
   o.check(tree);

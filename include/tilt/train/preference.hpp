@@ -27,14 +27,14 @@ struct preference_terms {
     detail::refuse_option(!(ld_alpha >= 0 && ld_alpha <= 1), "ld_alpha", ld_alpha, "give 0 to 1");
     divergence_link{f_divergence_type, f_alpha_divergence_coef}.check();
   }
-  /// Throws input_error naming the first of them that the loss L does not use.
-  template <class L> void check_for(std::string_view loss) const {
+  /// Throws input_error naming the first of them that the loss does not use.
+  template <class L> void check_for(const L& chosen, std::string_view loss) const {
     const auto refuse = [&](bool wrong, std::string_view option) {
       if (wrong) detail::refuse(option, "the loss " + std::string(loss) + " does not use it", "leave it away, or choose a loss that does");
     };
-    refuse(ld_alpha != 1 && !takes_ld_alpha<L>(), "ld_alpha");
-    refuse(f_divergence_type != divergence::reverse_kl && !is_of_margin<L>(), "f_divergence_type");
-    refuse(use_weighting && !takes_weights<L>(), "use_weighting");
+    refuse(ld_alpha != 1 && !takes_ld_alpha(chosen), "ld_alpha");
+    refuse(f_divergence_type != divergence::reverse_kl && !is_of_margin(chosen), "f_divergence_type");
+    refuse(use_weighting && !takes_weights(chosen), "use_weighting");
   }
 };
 
@@ -43,20 +43,38 @@ struct preference_terms {
 /// probabilities go to the losses that read them.
 template <class Loss> class preference_objective {
  public:
-  static constexpr bool needs_reference = uses_reference<Loss>();
   static constexpr bool needs_mismatched = false;
 
   explicit preference_objective(Loss loss = {}, preference_terms terms = {}) : loss_(loss), terms_((terms.check(), terms)) {
     if constexpr (requires { loss.check(); }) loss_.check();
-    terms_.template check_for<Loss>(name());
+    terms_.check_for(loss_, name());
+    if constexpr (requires { loss_.under(divergence_link{}); })
+      if (terms_.f_divergence_type != divergence::reverse_kl)
+        loss_ = loss_.under({terms_.f_divergence_type, terms_.f_alpha_divergence_coef});
   }
 
   const Loss& loss() const { return loss_; }
-  static constexpr std::string_view name() {
-    if constexpr (requires { Loss::name; }) return Loss::name;
-    else return "preference";
+  // What the loss's type says of it, or, of any_pair_loss, the loss itself.
+  std::string_view name() const {
+    if constexpr (requires { loss_.name(); })
+      return loss_.name();
+    else if constexpr (requires { Loss::name; })
+      return Loss::name;
+    else
+      return "preference";
   }
-  bool separable() const { return !has_statistic<Loss>; }
+  bool needs_reference() const {
+    if constexpr (requires { loss_.uses_reference(); })
+      return loss_.uses_reference();
+    else
+      return uses_reference<Loss>();
+  }
+  bool separable() const {
+    if constexpr (requires { loss_.has_statistic(); })
+      return !loss_.has_statistic();
+    else
+      return !has_statistic<Loss>;
+  }
   bool wants_log_squares() const { return terms_.use_weighting; }
 
   void check(const prompt_tree& tree) {
@@ -74,12 +92,13 @@ template <class Loss> class preference_objective {
   void reserve(index trees, index) {
     for (side* s : {&chosen_, &rejected_}) s->reserve(static_cast<std::size_t>(trees * most_edges_));
     for (auto* v : {&weights_, &win_probabilities_}) v->reserve(static_cast<std::size_t>(trees * most_edges_));
+    if constexpr (requires { loss_.reserve(index{}); }) loss_.reserve(trees * most_edges_);
   }
   void begin(const step_extent& step) { share_ = 1.0 / static_cast<double>(step.micro_batches); }
 
   template <class T> void differentiate(const micro_batch<T>& batch, const tree_range& range, std::span<T> d) {
     gather(batch, range);
-    evaluate(linked(), columns(batch), {.gradient_chosen = chosen_.slopes, .gradient_rejected = rejected_.slopes}, statistic_);
+    evaluate_columns(batch, {.gradient_chosen = chosen_.slopes, .gradient_rejected = rejected_.slopes});
     const double sft = terms_.sft_weight > 0 ? share_ * terms_.sft_weight / static_cast<double>(chosen_tokens(batch)) : 0;
     index first = range.first_response;
     std::size_t at = 0;
@@ -100,11 +119,11 @@ template <class Loss> class preference_objective {
 
   template <class T> double record(const micro_batch<T>& batch, meters& m) {
     gather(batch, {0, batch.trees(), 0});
-    const pair_metrics metrics = evaluate(linked(), columns(batch), {}, statistic_);
+    const pair_metrics metrics = evaluate_columns(batch, {});
     double entropies = 0, half_squares = 0;
     for (index r = 0; r < batch.scores.responses(); ++r) {
       entropies += sum_of(batch.scores.entropies(r));
-      if constexpr (needs_reference) half_squares += half_squared_ratios(batch, r);
+      if (needs_reference()) half_squares += half_squared_ratios(batch, r);
     }
     double chosen_logits = 0, rejected_logits = 0, hits = 0, likelihood = 0;
     index chosen_tokens = 0, rejected_tokens = 0;
@@ -121,34 +140,40 @@ template <class Loss> class preference_objective {
     m.add("logits/chosen", chosen_logits / static_cast<double>(chosen_tokens));
     m.add("logits/rejected", rejected_logits / static_cast<double>(rejected_tokens));
     m.add("mean_token_accuracy", hits / static_cast<double>(chosen_tokens));
-    metrics.each([&m](std::string_view name, double value) {
-      if (name != "loss" && (needs_reference || (name != "kl" && name != "chosen_falling"))) m.add(name, value);
+    metrics.each([&m, with_reference = needs_reference()](std::string_view name, double value) {
+      if (name != "loss" && (with_reference || (name != "kl" && name != "chosen_falling"))) m.add(name, value);
     });
-    if constexpr (needs_reference) m.add("kl/k2", half_squares / static_cast<double>(batch.scores.responses()));
+    if (needs_reference()) m.add("kl/k2", half_squares / static_cast<double>(batch.scores.responses()));
     return share_ * (terms_.loss_weight * metrics.loss - terms_.sft_weight * likelihood / static_cast<double>(chosen_tokens));
   }
 
   void list(meters& m) const {
-    for (const char* name : {"entropy", "logits/chosen", "logits/rejected", "mean_token_accuracy", "rewards/chosen", "rewards/rejected", "rewards/accuracies",
-                             "rewards/margins", "logps/chosen", "logps/rejected", "kl", "kl/k2", "chosen_falling", "length/chosen", "length/rejected"})
+    for (const char* name :
+         {"entropy", "logits/chosen", "logits/rejected", "mean_token_accuracy", "rewards/chosen", "rewards/rejected", "rewards/accuracies",
+          "rewards/margins", "logps/chosen", "logps/rejected", "kl", "kl/k2", "chosen_falling", "length/chosen", "length/rejected"})
       m.list(name);
   }
   void report(const meters&, metric_list&) const {}
 
  private:
-  /// The loss, under the divergence where it can be under one. Reverse KL is no change.
-  auto linked() const {
-    if constexpr (is_of_margin<Loss>())
-      return with_divergence<Loss>{loss_, {terms_.f_divergence_type, terms_.f_alpha_divergence_coef}};
+  /// A loss of the margin under the divergence, of which reverse KL is no change; any_pair_loss is under it from the beginning.
+  template <class T> pair_metrics evaluate_columns(const micro_batch<T>& batch, const pair_outputs<double>& out) {
+    if constexpr (!pair_loss<Loss>)
+      return evaluate(loss_, columns(batch), out);
+    else if constexpr (is_of_margin<Loss>())
+      return evaluate(with_divergence<Loss>{loss_, {terms_.f_divergence_type, terms_.f_alpha_divergence_coef}}, columns(batch), out,
+                      statistic_);
     else
-      return loss_;
+      return evaluate(loss_, columns(batch), out, statistic_);
   }
   template <class Refuse> void check_columns(const prompt_tree& tree, const edge& e, const Refuse& refuse) const {
     const std::string loss = "the loss " + std::string(name());
     const auto scored = [&](int r) { return tree.responses[static_cast<std::size_t>(r)].score.has_value(); };
-    if (uses_scores(loss_) && !(scored(e.chosen) && scored(e.rejected))) refuse(loss + " reads the responses' scores, and one is missing; give both");
-    if (!takes_weights<Loss>() && e.weight != 1) refuse(loss + " cannot weigh pairs, and this one has a weight; leave it away");
-    if (!uses_win_probability(loss_) && e.win_probability != 1) refuse(loss + " does not use win_probability; leave it away, or choose a loss that does");
+    if (uses_scores(loss_) && !(scored(e.chosen) && scored(e.rejected)))
+      refuse(loss + " reads the responses' scores, and one is missing; give both");
+    if (!takes_weights(loss_) && e.weight != 1) refuse(loss + " cannot weigh pairs, and this one has a weight; leave it away");
+    if (!uses_win_probability(loss_) && e.win_probability != 1)
+      refuse(loss + " does not use win_probability; leave it away, or choose a loss that does");
     if (!(e.win_probability >= 0 && e.win_probability <= 1)) refuse("win_probability: it is no probability; give 0 to 1");
   }
 
@@ -193,12 +218,15 @@ template <class Loss> class preference_objective {
   template <class T> pair_batch<double> columns(const micro_batch<T>& batch) const {
     index edges = 0;
     for (index t = 0; t < batch.trees(); ++t) edges += static_cast<index>(batch.tree(t).edges.size());
-    pair_batch<double> b{.policy_chosen = chosen_.policy, .policy_rejected = rejected_.policy, .length_chosen = chosen_.lengths, .length_rejected = rejected_.lengths,
+    pair_batch<double> b{.policy_chosen = chosen_.policy,
+                         .policy_rejected = rejected_.policy,
+                         .length_chosen = chosen_.lengths,
+                         .length_rejected = rejected_.lengths,
                          .divisor = static_cast<double>(edges)};
-    if constexpr (takes_weights<Loss>()) b.weights = weights_;
+    if (takes_weights(loss_)) b.weights = weights_;
     if (uses_scores(loss_)) b.score_chosen = chosen_.scores, b.score_rejected = rejected_.scores;
     if (uses_win_probability(loss_)) b.win_probability = win_probabilities_;
-    if constexpr (needs_reference) {
+    if (needs_reference()) {
       b.reference_chosen = chosen_.reference;
       b.reference_rejected = rejected_.reference;
     }
@@ -218,7 +246,7 @@ template <class Loss> class preference_objective {
     const index response = first + which;
     s.scores.push_back(tree.responses[static_cast<std::size_t>(which)].score.value_or(0));
     s.policy.push_back(weighted_sum(batch.policy_logps(response), shared));
-    if constexpr (needs_reference) s.reference.push_back(weighted_sum(batch.reference_logps(response), shared));
+    if (needs_reference()) s.reference.push_back(weighted_sum(batch.reference_logps(response), shared));
     s.lengths.push_back(batch.scores.tokens(response));
   }
   /// d += ∂loss/∂logp of every token of a response: the slope of the weighted sum, less the likelihood's share.
@@ -230,7 +258,8 @@ template <class Loss> class preference_objective {
   template <class T> static index chosen_tokens(const micro_batch<T>& batch) {
     index tokens = 0;
     for (index t = 0; t < batch.trees(); ++t)
-      for (const edge& e : batch.tree(t).edges) tokens += static_cast<index>(batch.tree(t).responses[static_cast<std::size_t>(e.chosen)].tokens.size());
+      for (const edge& e : batch.tree(t).edges)
+        tokens += static_cast<index>(batch.tree(t).responses[static_cast<std::size_t>(e.chosen)].tokens.size());
     return tokens;
   }
 
@@ -246,13 +275,14 @@ template <class Loss> class preference_objective {
 /// A trainer of the policy, in place, against itself as it is now:
 ///   auto trainer = tilt::preference_trainer(policy, tilt::dpo{.beta = 0.1}, {.learning_rate = 1e-6});
 template <class B, pair_loss Loss>
-trainer<B, preference_objective<Loss>> preference_trainer(transformer<B>& policy, Loss loss, training_options options = {}, preference_terms terms = {}) {
+trainer<B, preference_objective<Loss>> preference_trainer(transformer<B>& policy, Loss loss, training_options options = {},
+                                                          preference_terms terms = {}) {
   return {policy, preference_objective<Loss>(loss, terms), std::move(options)};
 }
 /// The same against another model.
 template <class B, pair_loss Loss>
-trainer<B, preference_objective<Loss>> preference_trainer(transformer<B>& policy, transformer<B>& reference, Loss loss, training_options options = {},
-                                                          preference_terms terms = {}) {
+trainer<B, preference_objective<Loss>> preference_trainer(transformer<B>& policy, transformer<B>& reference, Loss loss,
+                                                          training_options options = {}, preference_terms terms = {}) {
   return {policy, reference, preference_objective<Loss>(loss, terms), std::move(options)};
 }
 

@@ -69,6 +69,14 @@ template <class B, class Objective> class trainer {
   /// sets it; the loop itself knows nothing of files.
   void save_with(std::function<std::string(const std::string& name, const training_state<T>&)> writer) { writer_ = std::move(writer); }
 
+  /// Writes the checkpoint of the step that was done last, whatever save_steps says, and tells where; for a run that is to end here and
+  /// to go on later.
+  const std::string& save_checkpoint() {
+    if (!writer_) throw input_error("checkpoints: the trainer does not know how to write them; call keep_checkpoints(trainer) of tilt/train/checkpoint.hpp");
+    save("checkpoint-" + std::to_string(step_));
+    return saved_;
+  }
+
   /// Loss and metrics of the policy as it is, over micro-batches of eval_batch_size in order: each metric is the mean over
   /// micro-batches, as TRL's. With a cached reference, examples that were not seen before the first step are refused.
   metric_list evaluate(std::span<const prompt_tree> examples) {
@@ -106,7 +114,7 @@ template <class B, class Objective> class trainer {
         gradients_(policy.backend().template allocate<T>(policy.size())),
         norm_(policy.backend(), policy.size()),
         optimizer_(policy.backend(), options_.optimizer(), policy.size(), policy.decayed_size()) {
-    if constexpr (!Objective::needs_reference) {
+    if (!needs_reference(objective_)) {
       const auto unused = [this](bool given, const char* option) {
         if (given) throw input_error(std::string(option) + ": the loss " + std::string(objective_.name()) + " has no reference; leave it away");
       };
@@ -229,13 +237,13 @@ template <class B, class Objective> class trainer {
       for (const index i : members_of(batches.epoch, batches.first + b)) extent.targets += target_count(train_[static_cast<std::size_t>(i)]);
     fill(backend(), gradients_.data(), policy_->size(), T(0));
     objective_.begin(extent);
-    suspect_ = 0;
+    suspect_ = -1;
     window_before_ = window_;
     double loss = 0;
     for (index b = 0; b < batches.count; ++b) {
       const auto members = members_of(batches.epoch, batches.first + b);
       const double share = gradient_.accumulate(members, gradients_.data(), window_);
-      if (suspect_ == 0 && !std::isfinite(share)) suspect_ = line_of(gradient_.suspect(members));
+      if (suspect_ < 0 && !std::isfinite(share)) suspect_ = gradient_.suspect(members);
       loss += share;
     }
     const double learning_rate = options_.learning_rate * schedule_.factor(step_);
@@ -281,15 +289,16 @@ template <class B, class Objective> class trainer {
     optimizer_.uncount();  // the update did nothing
     window_ = window_before_;
     finished_ = failed_ = true;
-    const index line = suspect_ > 0 ? suspect_ : line_of(members_of(batches.epoch, batches.first)[0]);
-    std::string message = "step " + std::to_string(step_ + 1) + ": the " + (std::isfinite(loss) ? "gradient" : "loss") +
-                          " is not finite, first at line " + std::to_string(line) + " of the training data; the weights are those after step " +
-                          std::to_string(step_);
+    // Which example a sum went wrong at is known only where its own log-probability did.
+    const std::string where = suspect_ >= 0 ? ", first at line " + std::to_string(line_of(suspect_))
+                                            : ", in the step that begins at line " + std::to_string(line_of(members_of(batches.epoch, batches.first)[0]));
+    std::string message = "step " + std::to_string(step_ + 1) + ": the " + (std::isfinite(loss) ? "gradient" : "loss") + " is not finite" + where +
+                          " of the training data; the weights are those after step " + std::to_string(step_);
     if (!options_.output_dir.empty()) {
       save("checkpoint-last-finite");
       message += " (saved in " + saved_ + ")";
     }
-    throw numeric_error(message + "; look at that example, or lower learning_rate or max_grad_norm");
+    throw numeric_error(message + (suspect_ >= 0 ? "; look at that example" : "; look at its examples") + ", or lower learning_rate or max_grad_norm");
   }
 
   void save(const std::string& name) {
@@ -313,7 +322,7 @@ template <class B, class Objective> class trainer {
   std::vector<index> members_;
   meters window_, window_before_, step_loss_, evaluation_;
 
-  index step_ = 0, tokens_ = 0, suspect_ = 0;
+  index step_ = 0, tokens_ = 0, suspect_ = -1;
   double best_loss_ = std::numeric_limits<double>::infinity(), kl_spent_ = 0;
   bool started_ = false, stop_to_tell_ = false, failed_ = false, finished_ = true;
   step_report report_;

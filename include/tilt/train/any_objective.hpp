@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <concepts>
+#include <memory>
+#include <tilt/train/objective.hpp>
+#include <utility>
+#include <vector>
+
+namespace tilt {
+
+/// Any objective behind one type, for programs that choose theirs at run time: trainer<B, any_objective<T>> is compiled once for a
+/// backend, however many losses there are. The loop calls an objective a few times for a micro-batch, so the virtual calls cost nothing;
+/// what is computed, and its order, are the wrapped objective's. Allocates when it is made, never in a step. Can be moved, not copied.
+template <class T> class any_objective {
+ public:
+  template <objective<T> O>
+  requires(!std::same_as<O, any_objective>) any_objective(O wrapped) : self_(std::make_unique<holder<O>>(std::move(wrapped))) {}
+
+  bool needs_reference() const { return self_->needs_reference(); }
+  bool needs_mismatched() const { return self_->needs_mismatched(); }
+  std::string_view name() const { return self_->name(); }
+  bool separable() const { return self_->separable(); }
+  bool wants_log_squares() const { return self_->wants_log_squares(); }
+  void check(const prompt_tree& tree) { self_->check(tree); }
+  void reserve(index trees, index responses) { self_->reserve(trees, responses); }
+  void begin(const step_extent& step) { self_->begin(step); }
+  void take_mismatched(std::span<const double> policy, std::span<const double> reference) { self_->take_mismatched(policy, reference); }
+  void differentiate(const micro_batch<T>& batch, const tree_range& range, std::span<T> d) { self_->differentiate(batch, range, d); }
+  double record(const micro_batch<T>& batch, meters& m) { return self_->record(batch, m); }
+  void list(meters& m) { self_->list(m); }
+  void report(const meters& m, metric_list& line) const { self_->report(m, line); }
+
+  /// What the objective keeps from step to step, empty for most.
+  std::vector<double> state() const { return self_->state(); }
+  void restore(const std::vector<double>& state) { self_->restore(state); }
+
+ private:
+  struct held {
+    virtual ~held() = default;
+    virtual bool needs_reference() const = 0;
+    virtual bool needs_mismatched() const = 0;
+    virtual std::string_view name() const = 0;
+    virtual bool separable() const = 0;
+    virtual bool wants_log_squares() const = 0;
+    virtual void check(const prompt_tree& tree) = 0;
+    virtual void reserve(index trees, index responses) = 0;
+    virtual void begin(const step_extent& step) = 0;
+    virtual void take_mismatched(std::span<const double> policy, std::span<const double> reference) = 0;
+    virtual void differentiate(const micro_batch<T>& batch, const tree_range& range, std::span<T> d) = 0;
+    virtual double record(const micro_batch<T>& batch, meters& m) = 0;
+    virtual void list(meters& m) = 0;
+    virtual void report(const meters& m, metric_list& line) const = 0;
+    virtual std::vector<double> state() const = 0;
+    virtual void restore(const std::vector<double>& state) = 0;
+  };
+
+  template <class O> struct holder final : held {
+    explicit holder(O wrapped) : o(std::move(wrapped)) {}
+
+    bool needs_reference() const override { return tilt::needs_reference(o); }
+    bool needs_mismatched() const override { return tilt::needs_mismatched(o); }
+    std::string_view name() const override { return o.name(); }
+    bool separable() const override { return o.separable(); }
+    bool wants_log_squares() const override {
+      if constexpr (requires { o.wants_log_squares(); })
+        return o.wants_log_squares();
+      else
+        return false;
+    }
+    void check(const prompt_tree& tree) override { o.check(tree); }
+    void reserve(index trees, index responses) override { o.reserve(trees, responses); }
+    void begin(const step_extent& step) override { o.begin(step); }
+    void take_mismatched(std::span<const double> policy, std::span<const double> reference) override {
+      if constexpr (requires { o.take_mismatched(policy, reference); }) o.take_mismatched(policy, reference);
+    }
+    void differentiate(const micro_batch<T>& batch, const tree_range& range, std::span<T> d) override { o.differentiate(batch, range, d); }
+    double record(const micro_batch<T>& batch, meters& m) override { return o.record(batch, m); }
+    void list(meters& m) override { o.list(m); }
+    void report(const meters& m, metric_list& line) const override { o.report(m, line); }
+    std::vector<double> state() const override {
+      if constexpr (requires { o.state(); })
+        return o.state();
+      else
+        return {};
+    }
+    void restore(const std::vector<double>& state) override {
+      if constexpr (requires { o.restore(state); }) o.restore(state);
+    }
+
+    O o;
+  };
+
+  std::unique_ptr<held> self_;
+};
+
+}  // namespace tilt
