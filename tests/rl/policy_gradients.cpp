@@ -33,11 +33,16 @@ std::vector<double> joined(const json& rows) {
 }
 
 /// TRL chooses between two of SAPO's or VESPO's numbers with torch.where, which makes float32 of Python's floats: 1.05 is 1.0499999523.
+/// Through a volatile, since g++ 12's vectoriser drops a pair of conversions to float and back.
+void round_as_torch(double& x) {
+  volatile float rounded = static_cast<float>(x);
+  x = static_cast<double>(rounded);
+}
 void round_as_torch(grpo& loss) {
-  const auto round = [&](auto... member) { ((loss.*member = static_cast<double>(static_cast<float>(loss.*member))), ...); };
-  if (loss.loss_type == grpo_loss_type::sapo) round(&grpo::sapo_temperature_pos, &grpo::sapo_temperature_neg);
+  if (loss.loss_type == grpo_loss_type::sapo)
+    for (double* x : {&loss.sapo_temperature_pos, &loss.sapo_temperature_neg}) round_as_torch(*x);
   if (loss.loss_type == grpo_loss_type::vespo)
-    round(&grpo::vespo_k_pos, &grpo::vespo_lambda_pos, &grpo::vespo_k_neg, &grpo::vespo_lambda_neg);
+    for (double* x : {&loss.vespo_k_pos, &loss.vespo_lambda_pos, &loss.vespo_k_neg, &loss.vespo_lambda_neg}) round_as_torch(*x);
 }
 
 /// A row's options; one that is not known fails the test.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <algorithm>
 #include <cmath>
 #include <tilt/loss/evaluate.hpp>
 #include <tilt/loss/logistic.hpp>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace tilt {
@@ -22,9 +22,8 @@ class rank_pairing {
     b_.push_back({b, b_.size()});
   }
   void match() {
-    const auto by_value = [](const entry& x, const entry& y) { return x.value < y.value || (x.value == y.value && x.at < y.at); };
-    std::sort(a_.begin(), a_.end(), by_value);
-    std::sort(b_.begin(), b_.end(), by_value);
+    sort(a_);
+    sort(b_);
     of_a_.resize(a_.size());
     of_b_.resize(b_.size());
     for (std::size_t rank = 0; rank < a_.size(); ++rank) of_a_[a_[rank].at] = b_[rank].value, of_b_[b_[rank].at] = a_[rank].value;
@@ -36,7 +35,23 @@ class rank_pairing {
   struct entry {
     double value;
     std::size_t at;
+    bool before(const entry& other) const { return value < other.value || (value == other.value && at < other.at); }
   };
+  /// Heap sort, in place. (<algorithm> would double what it costs to include a loss.)
+  static void sort(std::vector<entry>& v) {
+    const auto sift = [&v](std::size_t root, std::size_t end) {
+      for (std::size_t child; (child = 2 * root + 1) < end; root = child) {
+        if (child + 1 < end && v[child].before(v[child + 1])) ++child;
+        if (!v[root].before(v[child])) return;
+        std::swap(v[root], v[child]);
+      }
+    };
+    for (std::size_t root = v.size() / 2; root-- > 0;) sift(root, v.size());
+    for (std::size_t end = v.size(); end-- > 1;) {
+      std::swap(v[0], v[end]);
+      sift(0, end);
+    }
+  }
   std::vector<entry> a_, b_;
   std::vector<double> of_a_, of_b_;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <array>  // std::data and std::size, which <iterator> has with a great deal else
 #include <concepts>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <type_traits>
