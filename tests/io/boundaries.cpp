@@ -66,7 +66,8 @@ TEST_CASE("scores, win probabilities and weights go into the trees; rankings bec
   const auto edges = [&] {
     std::vector<std::pair<int, int>> all;
     const std::vector<example> rows{ranking};
-    for (const edge& e : tokenize_pairs(rows, encoder).trees.at(0).edges) all.emplace_back(e.chosen, e.rejected);
+    const tokenized_examples out = tokenize_pairs(rows, encoder);
+    for (const edge& e : out.trees.at(0).edges) all.emplace_back(e.chosen, e.rejected);
     return all;
   };
   CHECK(edges() == std::vector<std::pair<int, int>>{{0, 1}, {0, 2}, {1, 2}});
