@@ -16,6 +16,7 @@ void add_sft(CLI::App& program, action& chosen);
 void add_score(CLI::App& program, action& chosen);
 void add_generate(CLI::App& program, action& chosen);
 void add_tokenize(CLI::App& program, action& chosen);
+void add_losses(CLI::App& program, action& chosen);
 void add_claims(CLI::App& program, action& chosen);
 void add_backends(CLI::App& program, action& chosen);
 

@@ -52,6 +52,9 @@ std::vector<prompt_tree> load_data(const std::string& path, data_shape shape, co
       case data_shape::pairs:
         data = tokenize_pairs(examples, encoder, options);
         break;
+      case data_shape::rankings:
+        data = tokenize_rankings(examples, encoder, options);
+        break;
       case data_shape::labelled:
         data = tokenize_labelled(examples, encoder, options);
         break;

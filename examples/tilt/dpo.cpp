@@ -3,8 +3,10 @@
 #include <optional>
 #include <string>
 #include <tilt/error.hpp>
+#include <tilt/train/list.hpp>
 #include <tilt/train/mixed_objective.hpp>
 #include <tilt/train/preference.hpp>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -22,14 +24,23 @@ the prompt; the same with lists of messages; or ShareGPT's conversations. The en
   tilt dpo --model SmolLM2 --train pairs.jsonl --eval held_out.jsonl --output SmolLM2-dpo --beta 0.1 --learning-rate 5e-7
   tilt dpo --config dpo.yaml --train pairs.jsonl --save-steps 100      later: the same with --resume)";
 
+// Losses of pairs and of rankings: a pair is a ranking of two.
+using preference_losses = decltype(std::tuple_cat(pair_losses{}, list_losses{}));
+
 struct dpo_command {
   explicit dpo_command(CLI::App& app) : options(app) {
     add_run(options, run, true, [this] { add_loss(); });
   }
   void add_loss() {
-    loss.emplace(options, "sigmoid", "sigmoid is DPO; of several the sum is taken");
+    loss.emplace(options, "sigmoid", "sigmoid is DPO; of several the sum is taken; tilt losses lists all");
     options.add("loss_weights", weights, "weights of the losses of loss_type, in their order [1 each]");
+    options.choice(
+        "f_divergence_type", {"reverse_kl", "forward_kl", "js_divergence", "alpha_divergence"}, "reverse_kl",
+        [this](const std::string& name) { terms.f_divergence_type = divergence_from_name(name); },
+        "divergence from the reference, for losses of the margin");
+    options.add("f_alpha_divergence_coef", terms.f_alpha_divergence_coef, "of alpha_divergence");
     options.add("ld_alpha", terms.ld_alpha, "LD-DPO: weight of tokens beyond the shorter response's length");
+    options.add("use_weighting", terms.use_weighting, "WPO: pairs weigh as the policy would have written them");
   }
 
   void choose(training_job& job) {
@@ -39,34 +50,65 @@ struct dpo_command {
                         " losses in loss_type; give as many");
     double total = 0;
     for (const double weight : weights) total += weight;
-    if (!weights.empty() && total == 0) throw input_error("loss_weights: all are 0, which leaves nothing to learn; give one a positive weight");
+    if (!weights.empty() && total == 0)
+      throw input_error("loss_weights: all are 0, which leaves nothing to learn; give one a positive weight");
+    terms.check();
     mixed_objective<float> in_float;
     mixed_objective<double> in_double;
+    bool ranks = false;
     std::size_t at = 0;
     loss->make(types, [&]<class L>(const L& chosen) {
-      preference_terms own = terms;
-      if (!weights.empty()) own.loss_weight = weights[at];
+      if constexpr (pair_loss<L>) {
+        preference_terms own = terms;
+        if (!weights.empty()) own.loss_weight = weights[at];
+        if (types.size() > 1) own = for_part<L>(own);
+        const preference_objective<L> part(chosen, own);
+        in_float.add(part);
+        in_double.add(part);
+      } else {
+        if (types.size() > 1)
+          throw input_error("loss_type: " + types[at] + " ranks whole lists, and stands alone; give no other loss beside it");
+        for (const char* name : {"loss_weights", "f_divergence_type", "f_alpha_divergence_coef", "ld_alpha", "use_weighting"})
+          options.refuse(name, "the loss " + types[at] + " does not use it");
+        ranks = true;
+        const list_objective<L> whole(chosen);
+        in_float.add(whole);
+        in_double.add(whole);
+      }
       ++at;
-      // What is of whole responses, as TRL's "sft", counts all their tokens whatever stands beside it.
-      if (!takes_ld_alpha<L>() && types.size() > 1) own.ld_alpha = 1;
-      const preference_objective<L> part(chosen, own);
-      in_float.add(part);
-      in_double.add(part);
     });
-    job.objective = {data_shape::pairs, [in_float] { return in_float; }, [in_double] { return in_double; }};
+    if (types.size() > 1)
+      for (const auto& [name, used] : {std::pair("ld_alpha", ld_alpha_used), std::pair("f_divergence_type", divergence_used),
+                                       std::pair("use_weighting", weighting_used)})
+        if (!used) options.refuse(name, "none of the losses uses it");
+    job.objective = {ranks ? data_shape::rankings : data_shape::pairs, [in_float] { return in_float; }, [in_double] { return in_double; }};
+  }
+
+  /// The terms that a loss among others can have: TRL's "sft", for one, counts all tokens of a response whatever stands beside it.
+  template <class L> preference_terms for_part(preference_terms t) {
+    const preference_terms usual;
+    ld_alpha_used = ld_alpha_used || takes_ld_alpha<L>();
+    divergence_used = divergence_used || is_of_margin<L>();
+    weighting_used = weighting_used || takes_weights<L>();
+    if (!takes_ld_alpha<L>()) t.ld_alpha = usual.ld_alpha;
+    if (!is_of_margin<L>()) t.f_divergence_type = usual.f_divergence_type, t.f_alpha_divergence_coef = usual.f_alpha_divergence_coef;
+    if (!takes_weights<L>()) t.use_weighting = usual.use_weighting;
+    return t;
   }
 
   settings options;
   run_choice run;
-  std::optional<loss_settings<pair_losses>> loss;
+  std::optional<loss_settings<preference_losses>> loss;
   std::vector<double> weights;
   preference_terms terms;
+  bool ld_alpha_used = false, divergence_used = false, weighting_used = false;
 };
 
 }  // namespace
 
 void add_dpo(CLI::App& program, action& chosen) {
-  CLI::App& app = *program.add_subcommand("dpo", "Train on preferences: pairs of a chosen and a rejected response (DPO, IPO, hinge)");
+  CLI::App& app =
+      *program.add_subcommand("dpo", "Train on preferences: pairs of a chosen and a rejected response, or rankings (DPO and its kin)");
   app.footer(more);
   const auto command = std::make_shared<dpo_command>(app);
   app.callback([&chosen, command] {

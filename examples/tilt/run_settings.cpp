@@ -140,6 +140,9 @@ void add_run(settings& s, run_choice& c, bool reference, const std::function<voi
         "reference", {"cached", "online"}, "cached",
         [&o](const std::string& w) { o.reference = w == "online" ? reference_mode::online : reference_mode::cached; },
         "the reference's log-probabilities: computed once, or in every step");
+    s.add("sync_ref_model", o.sync_ref_model, "TR-DPO: the reference, online, follows the policy");
+    s.add("ref_model_mixup_alpha", o.ref_model_mixup_alpha, "the policy's share in a moved reference");
+    s.add("ref_model_sync_steps", o.ref_model_sync_steps, "steps from one such move to the next");
     translate(s, "precompute_ref_log_probs", {"yes", "no"}, [](const std::string&) {});  // the same numbers either way
     s.add("kl_budget", o.kl_budget, "ends the run once the logged kl exceeds it; 0: none");
   }

@@ -20,7 +20,8 @@ template <class T> class mixed_objective {
 
   mixed_objective& add(any_objective<T> part) {
     if (part.needs_mismatched())
-      throw input_error("loss_type: " + std::string(part.name()) + " takes mismatched responses, which a sum of losses has not; train it by itself");
+      throw input_error("loss_type: " + std::string(part.name()) +
+                        " takes mismatched responses, which a sum of losses has not; train it by itself");
     name_ += (name_.empty() ? "" : " + ") + std::string(part.name());
     parts_.push_back(std::move(part));
     if (parts_.size() > 1) parts_.back().list(unread_);
