@@ -92,9 +92,9 @@ struct score_command {
       tokenized_examples made;
       try {
         const text_encoder encoder = folder.encoder();
-        made = e.kind == example_kind::pair       ? tokenize_pairs(one, encoder, limits)
-               : e.kind == example_kind::labelled ? tokenize_labelled(one, encoder, limits)
-                                                  : tokenize_demonstrations(one, encoder, limits);
+        made = e.kind == example_kind::pair || e.kind == example_kind::ranked ? tokenize_rankings(one, encoder, limits)
+               : e.kind == example_kind::labelled                             ? tokenize_labelled(one, encoder, limits)
+                                                                              : tokenize_demonstrations(one, encoder, limits);
       } catch (const input_error& error) { throw input_error(where + ": " + error.what()); }
       if (!made.report.no_first_token.empty())
         throw input_error(
@@ -142,6 +142,9 @@ struct score_command {
       case example_kind::pair:
         line["chosen"] = response(0);
         line["rejected"] = response(1);
+        break;
+      case example_kind::ranked:  // the best first, as they were read
+        for (std::size_t r = 0; r < tree.responses.size(); ++r) line["responses"].push_back(response(r));
         break;
       case example_kind::labelled:
       case example_kind::completion:
