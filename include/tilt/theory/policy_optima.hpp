@@ -26,7 +26,7 @@ template <class Score> std::vector<double> normalised_by(const answer_set& world
   std::vector<double> logps(world.size());
   const auto excess = [&](double c) {
     for (std::size_t y = 0; y < world.size(); ++y) logps[y] = score(y, c);
-    return log_sum_exp(logps);
+    return tilt::log_sum_exp(logps);
   };
   double low = -1, high = 1;
   while (excess(low) > 0) low *= 2;
