@@ -16,7 +16,10 @@ void add_losses(CLI::App& program, action& chosen) {
       table list({"--loss-type", "with", "reference", "data", "options", "formula", "paper"});
       for (const loss_description& loss : loss_table()) {
         std::string options;
-        for (const std::string_view name : loss.options) options += (options.empty() ? "" : " ") + std::string(name);
+        for (const std::string_view name : loss.options) {
+          if (!options.empty()) options += ' ';
+          options += name;
+        }
         list.row({std::string(loss.name), loss.data == "labelled" ? "tilt kto" : "tilt dpo", loss.reference ? "yes" : "no",
                   std::string(loss.data), options, std::string(loss.formula), std::string(loss.paper)});
       }
