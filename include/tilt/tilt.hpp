@@ -108,6 +108,7 @@
 #include <tilt/data/pack.hpp>
 #include <tilt/data/prompt_tree.hpp>
 
+#include <tilt/train/any_objective.hpp>
 #include <tilt/train/batch_gradient.hpp>
 #include <tilt/train/fingerprint.hpp>
 #include <tilt/train/kto.hpp>

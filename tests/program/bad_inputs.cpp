@@ -136,9 +136,12 @@ TEST_CASE("configuration files") {
   with("a.json", R"({"betta": 0.1})", {"a.json", "betta", "did you mean \"beta\"?"});
   with("b.json", R"({"desirable_weight": 2.0})", {"b.json", "desirable_weight", "tilt kto"});
   with("c.json", "{\"beta\": 0.1,\n \"seed\" 3}", {"c.json:2", "JSON"});
-  with("d.json", R"({"use_weighting": true})", {"d.json", "use_weighting"});
+  with("d.json", R"({"loss_type": "aot", "use_weighting": true})", {"d.json: use_weighting", "aot"});
   with("e.json", R"({"beta": "much"})", {"e.json: beta", "much"});
-  with("f.json", R"({"loss_type": ["sft"]})", {"f.json: loss_type", "no pair loss"});
+  with("f.json", R"({"loss_type": ["bco_pair"], "f_divergence_type": "js_divergence"})", {"f.json: f_divergence_type", "bco_pair"});
+  with("m.json", R"({"loss_type": ["bco_pair", "nca_pair"], "f_divergence_type": "js_divergence"})", {"m.json: f_divergence_type", "none"});
+  with("n.json", R"({"loss_type": ["plackett_luce", "sigmoid"]})", {"n.json: loss_type", "plackett_luce", "alone"});
+  with("o.json", R"({"loss_weights": [0]})", {"o.json: loss_weights", "positive"});
   with("l.json", R"({"loss_type": ["ipo", "ipo"]})", {"l.json: loss_type", "twice"});
   with("j.json", R"({"beta": [0.1, 0.2]})", {"j.json: beta", "list"});
   with("k.json", R"({"loss_type": ["sigmoid", "sft"], "loss_weights": [1]})", {"k.json: loss_weights"});

@@ -47,9 +47,9 @@ TEST_CASE("golden losses: every one trains stories260K for 20 steps, on two back
   for (const char* name : {"eigen", "thrust", "xtensor", "reference"})
     if (known.find(std::string("\n ") + name + " ") != std::string::npos && backends.size() < 2) backends.emplace_back(name);
   REQUIRE(backends.size() == 2);
-  write_text(folder / "pairs.jsonl", rows_of(runs / "dpo_sigmoid" / "train.jsonl", 20, {}));
+  write_text(folder / "pairs.jsonl", rows_of(runs / "dpo_sigmoid" / "train.jsonl", 20, json::object()));
   write_text(folder / "scored.jsonl", rows_of(runs / "dpo_sigmoid" / "train.jsonl", 20, {{"score_chosen", 1.5}, {"score_rejected", 0.25}}));
-  write_text(folder / "verdicts.jsonl", rows_of(runs / "kto" / "train.jsonl", 20, {}));
+  write_text(folder / "verdicts.jsonl", rows_of(runs / "kto" / "train.jsonl", 20, json::object()));
 
   std::size_t trained = 0;
   for (const tilt::loss_description& loss : tilt::loss_table()) {

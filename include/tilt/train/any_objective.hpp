@@ -28,7 +28,7 @@ template <class T> class any_objective {
   bool separable() const { return self_->separable(); }
   bool wants_log_squares() const { return self_->wants_log_squares(); }
   void check(const prompt_tree& tree) { self_->check(tree); }
-  void reserve(index trees, index responses) { self_->reserve(trees, responses); }
+  void reserve(index trees, index responses, index targets) { self_->reserve(trees, responses, targets); }
   void begin(const step_extent& step) { self_->begin(step); }
   void take_mismatched(std::span<const double> policy, std::span<const double> reference) { self_->take_mismatched(policy, reference); }
   void differentiate(const micro_batch<T>& batch, const tree_range& range, std::span<T> d) { self_->differentiate(batch, range, d); }
@@ -50,7 +50,7 @@ template <class T> class any_objective {
     virtual bool separable() const = 0;
     virtual bool wants_log_squares() const = 0;
     virtual void check(const prompt_tree& tree) = 0;
-    virtual void reserve(index trees, index responses) = 0;
+    virtual void reserve(index trees, index responses, index targets) = 0;
     virtual void begin(const step_extent& step) = 0;
     virtual void take_mismatched(std::span<const double> policy, std::span<const double> reference) = 0;
     virtual void differentiate(const micro_batch<T>& batch, const tree_range& range, std::span<T> d) = 0;
@@ -71,7 +71,7 @@ template <class T> class any_objective {
     bool separable() const override { return o.separable(); }
     bool wants_log_squares() const override { return tilt::wants_log_squares(o); }
     void check(const prompt_tree& tree) override { o.check(tree); }
-    void reserve(index trees, index responses) override { o.reserve(trees, responses); }
+    void reserve(index trees, index responses, index targets) override { o.reserve(trees, responses, targets); }
     void begin(const step_extent& step) override { o.begin(step); }
     void take_mismatched(std::span<const double> policy, std::span<const double> reference) override {
       if constexpr (requires { o.take_mismatched(policy, reference); }) o.take_mismatched(policy, reference);

@@ -60,7 +60,7 @@ template <class B, class Objective> class batch_gradient {
     scores_.reserve(responses_, targets_, wants_log_squares(*objective_));
     for (auto* v : {&reference_logps_, &d_logps_}) v->reserve(static_cast<std::size_t>(targets_));
     for (auto* v : {&mismatched_policy_, &mismatched_reference_}) v->reserve(static_cast<std::size_t>(trees));
-    objective_->reserve(trees, responses_);
+    objective_->reserve(trees, responses_, targets_);
   }
 
   /// gradients += the micro-batch's; records its metrics and gives its share of the step's loss.

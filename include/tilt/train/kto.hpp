@@ -34,7 +34,7 @@ template <labelled_loss Loss> class labelled_objective {
       throw input_error((tree.line > 0 ? "line " + std::to_string(tree.line) + ": " : std::string()) + "the example has " +
                         std::to_string(tree.responses.size()) + " responses; give every labelled response an example of its own");
   }
-  void reserve(index, index responses) {
+  void reserve(index, index responses, index) {
     for (auto* v : {&policy_, &reference_, &slopes_, &weights_}) v->reserve(static_cast<std::size_t>(responses));
     for (auto* v : {&desirable_, &lengths_}) v->reserve(static_cast<std::size_t>(responses));
   }

@@ -35,7 +35,7 @@ template <list_loss Loss> class list_objective {
     for (const response& r : tree.responses)
       if (uses_scores(loss_) && !r.score) refuse("the loss " + std::string(name()) + " reads the responses' scores, and one is missing; give all");
   }
-  void reserve(index trees, index responses) {
+  void reserve(index trees, index responses, index) {
     for (auto* v : {&policy_, &reference_, &score_, &slopes_}) v->reserve(static_cast<std::size_t>(responses));
     lengths_.reserve(static_cast<std::size_t>(responses));
     begin_.reserve(static_cast<std::size_t>(trees) + 1);

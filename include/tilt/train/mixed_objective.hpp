@@ -42,8 +42,9 @@ template <class T> class mixed_objective {
     if (parts_.empty()) throw input_error("loss_type: there is none; add an objective");
     for (auto& p : parts_) p.check(tree);
   }
-  void reserve(index trees, index responses) {
-    for (auto& p : parts_) p.reserve(trees, responses);
+  void reserve(index trees, index responses, index targets) {
+    for (auto& p : parts_) p.reserve(trees, responses, targets);
+    sum_.reserve(static_cast<std::size_t>(targets));
   }
   void begin(const step_extent& step) {
     for (auto& p : parts_) p.begin(step);

@@ -63,7 +63,7 @@ template <class O> constexpr bool wants_log_squares(const O& o) {
 ///    gradient, with another prompt's response (KTO), the two sums of which come through take_mismatched;
 ///  - name() tells a checkpoint which objective wrote it;
 ///  - separable(): whether a tree's coefficients depend on its own log-probabilities alone, so that packs can go one by one;
-///  - check(tree) throws input_error on an example that it cannot use; reserve(trees, responses) makes its memory;
+///  - check(tree) throws input_error on an example that it cannot use; reserve(trees, responses, targets) makes its memory;
 ///  - begin(extent) opens a step; differentiate(batch, range, d) writes the coefficients of the range's targets, one for each target of
 ///    the batch; record(batch, meters) adds the metrics and gives the micro-batch's share of the step's loss;
 ///  - list(meters) names the metrics; report(meters, line) appends what is derived from them.
@@ -76,7 +76,7 @@ concept objective = requires(O& o, const O& c, const prompt_tree& tree, const mi
   { c.name() } -> std::convertible_to<std::string_view>;
   { c.separable() } -> std::same_as<bool>;
   o.check(tree);
-  o.reserve(index{}, index{});
+  o.reserve(index{}, index{}, index{});
   o.begin(step_extent{});
   o.differentiate(batch, tree_range{}, d);
   { o.record(batch, m) } -> std::same_as<double>;

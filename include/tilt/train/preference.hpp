@@ -68,7 +68,7 @@ template <class Loss> class preference_objective {
     for (const edge& e : tree.edges) check_columns(tree, e, refuse);
     most_edges_ = std::max(most_edges_, static_cast<index>(tree.edges.size()));
   }
-  void reserve(index trees, index) {
+  void reserve(index trees, index, index) {
     for (side* s : {&chosen_, &rejected_}) s->reserve(static_cast<std::size_t>(trees * most_edges_));
     for (auto* v : {&weights_, &win_probabilities_}) v->reserve(static_cast<std::size_t>(trees * most_edges_));
   }

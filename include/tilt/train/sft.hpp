@@ -23,7 +23,7 @@ class sft_objective {
   std::string_view name() const { return loss_ == sft_loss::nll ? "sft" : "sft, dft"; }
   bool separable() const { return true; }
   void check(const prompt_tree&) const {}
-  void reserve(index, index) {}
+  void reserve(index, index, index) {}
   void begin(const step_extent& step) { tokens_ = static_cast<double>(step.targets); }
 
   template <class T> void differentiate(const micro_batch<T>& batch, const tree_range& range, std::span<T> d) {
