@@ -79,6 +79,27 @@ template <packet P, worker_pool Pool = threads> class packet_backend {
  protected:
   Pool& pool() { return pool_; }
 
+  /// For a product of a library's own: multiply(a, b, c) once for each thread's piece, cut along the longer side of c. Where c lies in
+  /// columns it is the transposed product that is cut.
+  template <class Multiply>
+  void multiply_in_pieces(matrix_view<const scalar> a, matrix_view<const scalar> b, matrix_view<scalar> c, const Multiply& multiply) {
+    if (c.stride[1] != 1 && c.stride[0] == 1) {
+      a = std::exchange(b, transposed(a));
+      a = transposed(a);
+      c = transposed(c);
+    }
+    const bool by_rows = c.extent[0] >= c.extent[1];
+    const index longer = c.extent[by_rows ? 0 : 1], piece = (longer + teams() - 1) / teams();
+    if (longer == 0) return;
+    pool_.run((longer + piece - 1) / piece, [&](index job, int) {
+      const index begin = job * piece, count = std::min(piece, longer - begin);
+      if (by_rows)
+        multiply(row_range(a, begin, count), b, row_range(c, begin, count));
+      else
+        multiply(a, column_range(b, begin, count), column_range(c, begin, count));
+    });
+  }
+
  private:
   static constexpr index map_chunk = 16384;
   static_assert(map_chunk % P::size == 0);

@@ -27,22 +27,8 @@ template <class T> class eigen_backend<T, eigen_product> : public packet_backend
   explicit eigen_backend(int threads = 0) : base(threads) { Eigen::setNbThreads(1); }
 
   void gemm(matrix_view<const T> a, matrix_view<const T> b, matrix_view<T> c, bool accumulate) {
-    if (c.stride[1] != 1 && c.stride[0] == 1) {
-      a = std::exchange(b, transposed(a));
-      a = transposed(a);
-      c = transposed(c);
-    }
-    // One piece a thread, cut along the longer side of C.
-    const bool by_rows = c.extent[0] >= c.extent[1];
-    const index longer = c.extent[by_rows ? 0 : 1], piece = (longer + this->teams() - 1) / this->teams();
-    if (longer == 0) return;
-    this->pool().run((longer + piece - 1) / piece, [&](index job, int) {
-      const index begin = job * piece, count = std::min(piece, longer - begin);
-      if (by_rows)
-        multiply(row_range(a, begin, count), b, row_range(c, begin, count), accumulate);
-      else
-        multiply(a, column_range(b, begin, count), column_range(c, begin, count), accumulate);
-    });
+    this->multiply_in_pieces(
+        a, b, c, [accumulate](const auto& left, const auto& right, const auto& part) { multiply(left, right, part, accumulate); });
   }
 
  private:
