@@ -79,7 +79,7 @@ struct generate_command {
     if (bar) bar->finish();
     for (std::size_t p = 0; p < prompts.size(); ++p)
       for (const std::vector<token>& sample : texts[p]) {
-        const std::string text = words.decode(sample, true);
+        const std::string text = continuation(words, ids[p], sample);
         if (json) {
           const nlohmann::ordered_json line{{"prompt", prompts[p].shown}, {"completion", text}, {"ids", sample}};
           results.write(line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
@@ -89,6 +89,15 @@ struct generate_command {
       }
     results.finish();
     return 0;
+  }
+
+  /// What the sample adds to the text of its prompt. By itself a SentencePiece-style tokenizer would spell it without its leading space.
+  template <class Tokenizer>
+  static std::string continuation(const Tokenizer& words, const std::vector<token>& prompt_ids, const std::vector<token>& sample) {
+    std::vector<token> all(prompt_ids);
+    all.insert(all.end(), sample.begin(), sample.end());
+    const std::string begun = words.decode(prompt_ids, true), whole = words.decode(all, true);
+    return whole.starts_with(begun) ? whole.substr(begun.size()) : words.decode(sample, true);
   }
 
   std::vector<prompt_text> read_prompts(const model_folder& folder) const {

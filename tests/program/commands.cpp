@@ -229,6 +229,21 @@ TEST_CASE("a run's outputs: a model folder, a log, checkpoints that are model fo
   CHECK(scores.size() == 2);
 }
 
+TEST_CASE("generate: a completion keeps the space before its first word, and scores as it was sampled") {
+  const fs::path model = data_folder() / "stories260K", folder = scratch_folder("leading_space");
+  TILT_SKIP_WITHOUT(model);
+  const outcome made = tilt_program(folder, {"generate", "--model", model, "--prompt", "Lily and Tom", "--temperature", "0", "--max-new-tokens", "6", "--json"});
+  REQUIRE(made.status == 0);
+  const json sample = json::parse(made.out);
+  CHECK(sample["completion"].get<std::string>().starts_with(" "));
+  write_text(folder / "row.jsonl", json{{"prompt", "Lily and Tom"}, {"completion", sample["completion"]}}.dump() + "\n");
+  const auto scored = json_lines(tilt_program(folder, {"score", "--model", model, "--data", folder / "row.jsonl"}).out);
+  REQUIRE(scored.size() == 1);
+  std::vector<int> ids = scored[0]["completion"]["ids"].get<std::vector<int>>();
+  ids.pop_back();  // the end token
+  CHECK(ids == sample["ids"].get<std::vector<int>>());
+}
+
 TEST_CASE("help and versions") {
   const fs::path folder = scratch_folder("help");
   for (const char* command : {"dpo", "kto", "sft", "generate", "score", "tokenize", "demo", "claims"}) {
