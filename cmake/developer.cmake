@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Flags of this project's own tests, examples, benchmarks and program. Nothing here reaches a consumer.
+include(CheckCXXSourceCompiles)
 
 # What -march=${TILT_ARCH} means on this machine ("native" names no instruction set), for `tilt --version`.
 function(tilt_name_arch result)
@@ -18,6 +19,21 @@ function(tilt_name_arch result)
   set(${result} "${name}" PARENT_SCOPE)
 endfunction()
 
+# What g++ 12 needs where the instruction set has AVX-512: its own intrinsics look uninitialised to it (GCC bug 105593), and its vectoriser
+# of straight-line code breaks down on Thrust over TBB.
+set(tilt_avx512_options)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  set(CMAKE_REQUIRED_FLAGS)
+  if(TILT_ARCH)
+    set(CMAKE_REQUIRED_FLAGS "-march=${TILT_ARCH}")
+  endif()
+  check_cxx_source_compiles("#ifndef __AVX512F__\n#error\n#endif\nint main() {}" TILT_ARCH_HAS_AVX512)
+  unset(CMAKE_REQUIRED_FLAGS)
+  if(TILT_ARCH_HAS_AVX512)
+    set(tilt_avx512_options -Wno-uninitialized -Wno-maybe-uninitialized -fno-tree-slp-vectorize)
+  endif()
+endif()
+
 # tilt_developer(<target>): our language mode, warnings and instruction set.
 # -ffp-contract=off: where a product and a sum are one operation, the code says so (multiply_add), and every compiler agrees.
 function(tilt_developer target)
@@ -26,7 +42,7 @@ function(tilt_developer target)
   if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
     set(arch $<$<BOOL:${TILT_ARCH}>:-march=${TILT_ARCH}>)
     target_compile_options(${target} PRIVATE
-      "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wconversion;-Wshadow;-Werror;-ffp-contract=off;${arch}>")
+      "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wconversion;-Wshadow;-Werror;-ffp-contract=off;${arch};${tilt_avx512_options}>")
     # CMake 3.25 knows no C++20 of nvcc. What nvcc hands to the host's compiler has parentheses that nobody wrote.
     target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-std=c++20 -Werror all-warnings>"
       "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wno-parentheses,-ffp-contract=off$<$<BOOL:${TILT_ARCH}>:,-march=${TILT_ARCH}>>")
