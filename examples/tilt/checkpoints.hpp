@@ -9,12 +9,20 @@
 
 namespace tilt::program {
 
+/// Throws input_error where the folder holds a model, which the run would replace.
+inline void require_no_model(const std::string& folder) {
+  for (const char* file : {"config.json", "model.safetensors", "model.safetensors.index.json"})
+    if (std::filesystem::exists(std::filesystem::path(folder) / file))
+      throw input_error("--output: " + folder + " holds a model already; give another --output, or remove it");
+}
+
 /// The checkpoint that a run goes on from, empty for none. Throws input_error where the one that was asked for is not there, and
-/// where the output folder holds checkpoints of a run that is not to be resumed.
+/// where the output folder holds checkpoints of a run that is not to be resumed, or a model without them.
 inline std::string checkpoint_to_resume(const run_choice& c) {
   const auto latest = latest_checkpoint(c.output);
   if (!c.resume) {
     if (latest) throw input_error(c.output + ": holds checkpoints of an earlier run; go on with it by --resume, or give another --output");
+    require_no_model(c.output);
     return "";
   }
   if (!c.resume_from.empty()) {
@@ -23,6 +31,7 @@ inline std::string checkpoint_to_resume(const run_choice& c) {
     return c.resume_from;
   }
   if (latest) return latest->string();
+  require_no_model(c.output);
   std::fprintf(stderr, "tilt: %s has no checkpoint; the run begins at the beginning\n", c.output.c_str());
   return "";
 }

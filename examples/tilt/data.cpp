@@ -29,7 +29,8 @@ void tell(const std::string& path, const tokenize_report& r) {
   if (r.truncated_responses > 0) add(plural(static_cast<std::size_t>(r.truncated_responses), "response") + " cut to max_length");
   if (r.truncated_prompts > 0) add(plural(static_cast<std::size_t>(r.truncated_prompts), "prompt") + " cut to max_prompt_length");
   if (r.merged_boundaries > 0)
-    add(plural(static_cast<std::size_t>(r.merged_boundaries), "prompt") + " merged with the response's first token");
+    add(plural(static_cast<std::size_t>(r.merged_boundaries), "prompt") +
+        (r.merged_boundaries > 1 ? " end" : " ends") + " within a token, which then counts as the response's (a space between the two belongs to the response)");
   if (!text.empty()) std::fprintf(stderr, "tilt: %s: %td of %td examples; %s\n", path.c_str(), r.kept, r.examples, text.c_str());
 }
 

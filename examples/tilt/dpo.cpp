@@ -24,15 +24,14 @@ the prompt; the same with lists of messages; or ShareGPT's conversations. The en
   tilt dpo --model SmolLM2 --train pairs.jsonl --eval held_out.jsonl --output SmolLM2-dpo --beta 0.1 --learning-rate 5e-7
   tilt dpo --config dpo.yaml --train pairs.jsonl --save-steps 100      later: the same with --resume)";
 
-// Losses of pairs and of rankings: a pair is a ranking of two.
-using preference_losses = decltype(std::tuple_cat(pair_losses{}, list_losses{}));
-
 struct dpo_command {
   explicit dpo_command(CLI::App& app) : options(app) {
     add_run(options, run, true, [this] { add_loss(); });
   }
   void add_loss() {
-    loss.emplace(options, "sigmoid", "sigmoid is DPO; of several the sum is taken; tilt losses lists all");
+    auto elsewhere = losses_elsewhere<labelled_losses>("kto", "single responses that were called good or bad");
+    elsewhere["dpo"] = " is called sigmoid here, as in TRL; take --loss-type sigmoid";
+    loss.emplace(options, "sigmoid", "sigmoid is DPO; of several the sum is taken; tilt losses lists all", elsewhere);
     options.add("loss_weights", weights, "weights of the losses of loss_type, in their order [1 each]");
     options.choice(
         "f_divergence_type", {"reverse_kl", "forward_kl", "js_divergence", "alpha_divergence"}, "reverse_kl",

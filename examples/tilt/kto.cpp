@@ -21,7 +21,9 @@ pairs, which count as a good and a bad response each. The end token is appended 
 
 struct kto_command {
   explicit kto_command(CLI::App& app) : options(app) {
-    add_run(options, run, true, [this] { loss.emplace(options, "kto", "the loss"); });
+    add_run(options, run, true, [this] {
+          loss.emplace(options, "kto", "the loss", losses_elsewhere<preference_losses>("dpo", "pairs or rankings"));
+        });
   }
 
   settings options;

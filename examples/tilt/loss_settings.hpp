@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <concepts>
 #include <list>
+#include <map>
 #include <string>
 #include <string_view>
 #include <tilt/loss/losses.hpp>
@@ -15,19 +16,31 @@
 
 namespace tilt::program {
 
+/// Losses of pairs and of rankings: a pair is a ranking of two.
+using preference_losses = decltype(std::tuple_cat(pair_losses{}, list_losses{}));
+
+/// For a command's loss_type: the losses of `Others`, which another command trains.
+template <class Others> std::map<std::string, std::string> losses_elsewhere(const std::string& command, const std::string& data) {
+  std::map<std::string, std::string> said;
+  std::apply(
+      [&](const auto&... loss) {
+        ((said[std::string(loss.name)] = " is a loss of " + data + "; take tilt " + command + " --loss-type " + std::string(loss.name)), ...);
+      },
+      Others{});
+  return said;
+}
+
 /// The losses of a list as options: --loss-type with their names, and every hyper-parameter that one of them has. A loss that joins the
 /// library's list (tilt/loss/losses.hpp) is here without a further line.
 template <class Losses> class loss_settings {
  public:
-  /// `usual`: the default loss. `more`: names that are no loss of the list and that the caller sees to.
-  loss_settings(settings& s, std::string usual, const std::string& help, const std::vector<std::string>& more = {})
+  /// `usual`: the default loss. `elsewhere`: see settings::choices.
+  loss_settings(settings& s, std::string usual, const std::string& help, const std::map<std::string, std::string>& elsewhere)
       : settings_(&s), chosen_{usual} {
     std::vector<std::string> names;
     for_each([&](const auto& loss) { names.emplace_back(loss.name); });
-    for (const std::string& name : more)
-      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
     s.choices(
-        "loss_type", names, usual, [this](const std::vector<std::string>& given) { chosen_ = given; }, help);
+        "loss_type", names, usual, [this](const std::vector<std::string>& given) { chosen_ = given; }, help, elsewhere);
     for_each([this](const auto& loss) { this->add(loss); });
   }
 

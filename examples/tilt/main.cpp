@@ -42,7 +42,7 @@ std::string sentence_of(const CLI::ParseError& e, const CLI::App& program) {
   std::string text = e.what();
   const std::string name = text.substr(0, text.find(": "));
   if (text.find("At Most") != std::string::npos)
-    text = name + ": is given more than once; leave one";
+    text = name + ": is given more than once; give it once";
   else if (text.find("required") != std::string::npos && text.find("missing") != std::string::npos)
     text = name + ": needs a value behind it";
   for (const CLI::App* command : program.get_subcommands()) return text + "; see tilt " + command->get_name() + " --help";

@@ -144,7 +144,7 @@ void add_run(settings& s, run_choice& c, bool reference, const std::function<voi
     s.add("ref_model_mixup_alpha", o.ref_model_mixup_alpha, "the policy's share in a moved reference");
     s.add("ref_model_sync_steps", o.ref_model_sync_steps, "steps from one such move to the next");
     translate(s, "precompute_ref_log_probs", {"yes", "no"}, [](const std::string&) {});  // the same numbers either way
-    s.add("kl_budget", o.kl_budget, "ends the run once the logged kl exceeds it; 0: none");
+    s.add("kl_budget", o.kl_budget, "ends the run once the logged kl/k2 exceeds it; 0: none");
   }
 
   s.group("Log, evaluation, checkpoints");

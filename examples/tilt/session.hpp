@@ -31,7 +31,7 @@ struct training_job {
   objective_choice objective;
   const model_folder* reference = nullptr;  ///< null: the model as it is now
   std::string resume_from;                  ///< a checkpoint's folder; empty: from the beginning
-  std::function<void(index done, index total)> begun;
+  std::function<void(index done, index total, index planned)> begun;  ///< planned: steps of the run that wrote the checkpoint, else total
   std::function<void(const step_report&)> log;  ///< a step's lines: before its checkpoint is there, and again when it is done
   std::function<void(const step_report&)> stepped;
   std::function<bool()> interrupted;  ///< asked after each step: whether the run is to end here

@@ -40,8 +40,8 @@ template <class B> class session_on final : public session {
     std::optional<training_state<T>> state;
     if (!job.resume_from.empty()) state = read_checkpoint<T>(job.resume_from);
     auto steps = run.run(job.train, job.eval, state ? &*state : nullptr);
+    job.begun(run.steps_done(), run.total_steps(), state ? state->identity.total_steps : run.total_steps());
     state.reset();
-    job.begun(run.steps_done(), run.total_steps());
     for (const step_report& step : steps) {
       job.log(step);
       job.stepped(step);

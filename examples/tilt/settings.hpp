@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -40,6 +41,8 @@ struct setting {
 class settings {
  public:
   explicit settings(CLI::App& command);
+  /// All settings of the program, subcommand by subcommand: to say whose an option is.
+  static std::vector<settings*>& everywhere();
   settings(const settings&) = delete;
   settings& operator=(const settings&) = delete;
 
@@ -54,9 +57,11 @@ class settings {
   /// One of the names; `take` is called with it.
   setting& choice(const char* name, std::vector<std::string> names, const std::string& usual, std::function<void(const std::string&)> take,
                   const std::string& help);
-  /// Some of the names, one or more; `take` is called with them.
+  /// Some of the names, one or more; `take` is called with them. `elsewhere`: what to say to names that are not among them and that one
+  /// may well expect there.
   setting& choices(const char* name, std::vector<std::string> names, const std::string& usual,
-                   std::function<void(const std::vector<std::string>&)> take, const std::string& help);
+                   std::function<void(const std::vector<std::string>&)> take, const std::string& help,
+                   const std::map<std::string, std::string>& elsewhere = {});
   /// One or more numbers.
   setting& add(const char* name, std::vector<double>& target, const std::string& help);
   /// A key that only files have.

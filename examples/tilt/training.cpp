@@ -53,15 +53,27 @@ std::string memory_text() {
   return text;
 }
 
-/// The folder for what a run writes, made only now that everything was read.
-void prepare_output(const run_choice& c) {
-  std::error_code code;
-  fs::create_directories(c.output, code);
-  if (code || !fs::is_directory(c.output))
-    throw input_error(c.output + ": cannot be made a folder (" + (code ? code.message() : std::string("it is a file")) +
-                      "); give another --output");
-  if (c.resume) sweep(c.output);
-}
+/// The folder for what a run writes, made only now that everything was read, and gone again if the run does not begin.
+class output_folder {
+ public:
+  explicit output_folder(const run_choice& c) : path_(c.output) {
+    std::error_code code;
+    made_ = fs::create_directories(path_, code);
+    if (code || !fs::is_directory(path_))
+      throw input_error(c.output + ": cannot be made a folder (" + (code ? code.message() : std::string("it is a file")) +
+                        "); give another --output");
+    if (c.resume) sweep(c.output);
+  }
+  output_folder(const output_folder&) = delete;
+  ~output_folder() {
+    std::error_code not_empty;
+    if (made_) fs::remove(path_, not_empty);
+  }
+
+ private:
+  fs::path path_;
+  bool made_ = false;
+};
 
 /// What is written must not take the place of what is read.
 void keep_apart(const std::string& output, const std::string& folder, const char* whose) {
@@ -135,16 +147,17 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
   job.eval = eval;
   job.reference = reference ? &*reference : nullptr;
   job.resume_from = checkpoint_to_resume(c);
-  prepare_output(c);
+  const output_folder output(c);
 
   std::unique_ptr<run_log> log;
   std::unique_ptr<progress> bar;
   std::optional<interruption> interrupted;
-  job.begun = [&](index done, index total) {
+  job.begun = [&](index done, index total, index planned) {
     interrupted.emplace();  // before, nothing would be lost
     log = std::make_unique<run_log>(c.output, done, job.options.eval_steps > 0);
     const double examples = static_cast<double>(c.options.batch_size * c.options.gradient_accumulation_steps);
     if (done > 0) std::fprintf(stderr, "tilt: going on after step %td of %td, from %s\n", done, total, job.resume_from.c_str());
+    if (planned != total) std::fprintf(stderr, "tilt: it was to end at step %td; from here on learning rates are those of %td steps\n", planned, total);
     bar = std::make_unique<progress>(
         s.command(), total,
         progress_options{.first = done, .per_step = examples, .unit = job.objective.shape == data_shape::pairs ? "pairs" : "examples"});
@@ -156,7 +169,10 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
     if (!step.stopped.empty()) bar->message("stopped after step " + std::to_string(step.step) + ": " + std::string(step.stopped));
   };
   job.interrupted = [&] { return interrupted->noted(); };
-  const std::string left_at = model->train(job);
+  std::string left_at;
+  try {
+    left_at = model->train(job);
+  } catch (const input_error& e) { throw input_error(s.reword(e.what())); }
   bar->finish();
   if (!left_at.empty()) {
     std::fprintf(stderr, "tilt: interrupted; the run so far is in %s; go on by the same command with --resume\n", left_at.c_str());

@@ -103,11 +103,16 @@ TEST_CASE("resuming another run is refused by name") {
     return "accepted";
   };
   CHECK(message(options, pairs) == "accepted");
-  CHECK(message(options, random_examples(19, 2, 2)).find("training data") != std::string::npos);
-  CHECK(message(options, pairs, 6).find("reference model") != std::string::npos);
+  CHECK(message(options, random_examples(19, 2, 2)).find("train: ") != std::string::npos);
+  CHECK(message(options, pairs, 6).find("reference_model: ") != std::string::npos);
   auto other = options;
   other.batch_size = 5;
   CHECK(message(other, pairs).find("batch_size") != std::string::npos);
+  other = options;
+  other.learning_rate = 0.5;
+  CHECK(message(other, pairs).find("learning_rate: ") != std::string::npos);
+  CHECK(message(other, pairs).find(saved.string() + " was written by a run with ") != std::string::npos);
+  CHECK(message(other, pairs).find("this one has 0.5") != std::string::npos);
   other = options;
   other.seed = 1;
   CHECK(message(other, pairs).find("seed") != std::string::npos);
@@ -117,6 +122,12 @@ TEST_CASE("resuming another run is refused by name") {
   other = options;
   other.max_steps = 1;
   CHECK(message(other, pairs).find("max_steps") != std::string::npos);
+  try {
+    go(tilt::preference_objective(tilt::dpo{.beta = 0.25}), options, pairs, saved, 5);
+    FAIL("another beta was accepted");
+  } catch (const tilt::input_error& e) {
+    CHECK(std::string(e.what()).find("beta: " + saved.string() + " was written by a run with 0.5, and this one has 0.25; resume with 0.5") == 0);
+  }
   CHECK_THROWS_AS(tilt::read_checkpoint<float>(saved), tilt::input_error);
   CHECK_THROWS_AS(tilt::read_checkpoint<double>(saved.parent_path()), tilt::input_error);
   std::ofstream(saved / "state.json") << "{";
@@ -180,7 +191,7 @@ TEST_CASE("a checkpoint of another format says so") {
   std::stringstream text;
   text << std::ifstream(file).rdbuf();
   std::string changed = text.str();
-  const auto at = changed.find("\"format\": 2");
+  const auto at = changed.find("\"format\": 3");
   REQUIRE(at != std::string::npos);
   changed.replace(at, 11, "\"format\": 1");
   std::ofstream(file) << changed;

@@ -19,6 +19,15 @@ inline divergence divergence_from_name(std::string_view name) {
   throw input_error("f_divergence_type: \"" + std::string(name) +
                     "\" is not known; take one of reverse_kl, forward_kl, js_divergence, alpha_divergence");
 }
+inline std::string_view name_of(divergence d) {
+  switch (d) {
+    case divergence::forward_kl: return "forward_kl";
+    case divergence::js_divergence: return "js_divergence";
+    case divergence::alpha_divergence: return "alpha_divergence";
+    case divergence::reverse_kl: break;
+  }
+  return "reverse_kl";
+}
 
 namespace detail {
 /// What exp can take without overflow, of the number at the bottom of T.

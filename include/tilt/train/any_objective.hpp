@@ -25,6 +25,7 @@ template <class T> class any_objective {
   bool needs_reference() const { return self_->needs_reference(); }
   bool needs_mismatched() const { return self_->needs_mismatched(); }
   std::string_view name() const { return self_->name(); }
+  std::vector<named_value> hyper_parameters() const { return self_->hyper_parameters(); }
   bool separable() const { return self_->separable(); }
   bool wants_log_squares() const { return self_->wants_log_squares(); }
   void check(const prompt_tree& tree) { self_->check(tree); }
@@ -47,6 +48,7 @@ template <class T> class any_objective {
     virtual bool needs_reference() const = 0;
     virtual bool needs_mismatched() const = 0;
     virtual std::string_view name() const = 0;
+    virtual std::vector<named_value> hyper_parameters() const = 0;
     virtual bool separable() const = 0;
     virtual bool wants_log_squares() const = 0;
     virtual void check(const prompt_tree& tree) = 0;
@@ -68,6 +70,7 @@ template <class T> class any_objective {
     bool needs_reference() const override { return tilt::needs_reference(o); }
     bool needs_mismatched() const override { return tilt::needs_mismatched(o); }
     std::string_view name() const override { return o.name(); }
+    std::vector<named_value> hyper_parameters() const override { return o.hyper_parameters(); }
     bool separable() const override { return o.separable(); }
     bool wants_log_squares() const override { return tilt::wants_log_squares(o); }
     void check(const prompt_tree& tree) override { o.check(tree); }

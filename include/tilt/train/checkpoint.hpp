@@ -19,29 +19,28 @@
 namespace tilt {
 
 namespace detail {
-inline constexpr int checkpoint_format = 2;
+inline constexpr int checkpoint_format = 3;
 
 inline void put(named_values& to, const run_identity& i) {
-  to.set("loss", i.loss);
   to.set("dtype", i.dtype);
-  to.set("optim", i.optim);
   to.set("data", i.data);
   to.set("reference", i.reference);
-  to.set("batch_size", i.batch_size);
-  to.set("gradient_accumulation_steps", i.gradient_accumulation_steps);
-  to.set("seed", i.seed);
-  to.set("shuffle", i.shuffle);
+  to.set("total_steps", i.total_steps);
+  std::vector<std::string> names, values;
+  for (const named_value& s : i.settings) names.push_back(s.name), values.push_back(s.value);
+  to.set("settings", names);
+  to.set("values", values);
 }
 inline run_identity identity_of(const named_values& v) {
-  return {.loss = v.get<std::string>("loss"),
-          .dtype = v.get<std::string>("dtype"),
-          .optim = v.get<std::string>("optim"),
-          .data = v.get<std::uint64_t>("data"),
-          .reference = v.get<std::uint64_t>("reference"),
-          .batch_size = v.get<index>("batch_size"),
-          .gradient_accumulation_steps = v.get<index>("gradient_accumulation_steps"),
-          .seed = v.get<std::uint64_t>("seed"),
-          .shuffle = v.get<bool>("shuffle")};
+  run_identity i{.dtype = v.get<std::string>("dtype"),
+                 .data = v.get<std::uint64_t>("data"),
+                 .reference = v.get<std::uint64_t>("reference"),
+                 .total_steps = v.get<index>("total_steps"),
+                 .settings = {}};
+  const auto names = v.get<std::vector<std::string>>("settings"), values = v.get<std::vector<std::string>>("values");
+  if (names.size() != values.size()) throw input_error("has no proper 'values'");
+  for (std::size_t k = 0; k < names.size(); ++k) i.settings.push_back({names[k], values[k]});
+  return i;
 }
 }  // namespace detail
 
@@ -88,6 +87,7 @@ template <class T> training_state<T> read_checkpoint(const std::filesystem::path
   const std::filesystem::path file = folder / "state.json";
   if (!std::filesystem::exists(file)) refuse("has no state.json");
   training_state<T> state;
+  state.origin = folder.string();
   int format = 0;
   try {
     const named_values values(mapped_file(file).text());
@@ -107,7 +107,7 @@ template <class T> training_state<T> read_checkpoint(const std::filesystem::path
   }
   if (format != detail::checkpoint_format) refuse("was written by another version of the library");
   const std::string dtype = "float" + std::to_string(8 * sizeof(T));
-  if (state.identity.dtype != dtype) throw input_error(folder.string() + ": its numbers are " + state.identity.dtype + "; resume with that dtype");
+  if (state.identity.dtype != dtype) throw input_error("dtype: " + folder.string() + " was written by a run in " + state.identity.dtype + "; resume with it, or begin another run");
   const safetensors_file tensors(folder / "state.safetensors");
   for (auto [name, values] : {std::pair("weights", &state.weights), std::pair("moments", &state.moments)}) {
     const safetensor* const tensor = tensors.find(name);

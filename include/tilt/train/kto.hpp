@@ -27,6 +27,7 @@ template <labelled_loss Loss> class labelled_objective {
     if constexpr (requires { Loss::name; }) return Loss::name;
     else return "labelled";
   }
+  std::vector<named_value> hyper_parameters() const { return tilt::hyper_parameters(loss_); }
   bool separable() const { return !has_own_statistic<Loss>; }  // another one is there before
 
   void check(const prompt_tree& tree) const {

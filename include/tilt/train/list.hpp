@@ -25,6 +25,7 @@ template <list_loss Loss> class list_objective {
     if constexpr (requires { Loss::name; }) return Loss::name;
     else return "list";
   }
+  std::vector<named_value> hyper_parameters() const { return tilt::hyper_parameters(loss_); }
   bool separable() const { return true; }
 
   void check(const prompt_tree& tree) const {

@@ -29,6 +29,13 @@ template <class T> class mixed_objective {
   }
 
   std::string_view name() const { return name_; }
+  /// Of one part as they are; of several with the part's name behind them, as losses share names of options.
+  std::vector<named_value> hyper_parameters() const {
+    std::vector<named_value> all;
+    for (const any_objective<T>& p : parts_)
+      for (const named_value& v : p.hyper_parameters()) all.push_back({parts_.size() > 1 ? v.name + " of " + std::string(p.name()) : v.name, v.value});
+    return all;
+  }
   bool needs_reference() const {
     return any([](const any_objective<T>& p) { return p.needs_reference(); });
   }

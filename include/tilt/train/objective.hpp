@@ -3,6 +3,7 @@
 #include <concepts>
 #include <span>
 #include <tilt/train/metrics.hpp>
+#include <tilt/train/run_settings.hpp>
 #include <tilt/train/scores.hpp>
 
 namespace tilt {
@@ -61,7 +62,7 @@ template <class O> constexpr bool wants_log_squares(const O& o) {
 /// metrics. All a trainer knows of DPO, KTO or SFT is this.
 ///  - needs_reference: whether `reference` is to be filled; needs_mismatched: whether every prompt is first to be scored, without
 ///    gradient, with another prompt's response (KTO), the two sums of which come through take_mismatched;
-///  - name() tells a checkpoint which objective wrote it;
+///  - name() and hyper_parameters() tell a checkpoint which objective wrote it;
 ///  - separable(): whether a tree's coefficients depend on its own log-probabilities alone, so that packs can go one by one;
 ///  - check(tree) throws input_error on an example that it cannot use; reserve(trees, responses, targets) makes its memory;
 ///  - begin(extent) opens a step; differentiate(batch, range, d) writes the coefficients of the range's targets, one for each target of
@@ -74,6 +75,7 @@ concept objective = requires(O& o, const O& c, const prompt_tree& tree, const mi
   { needs_reference(c) } -> std::same_as<bool>;
   { needs_mismatched(c) } -> std::same_as<bool>;
   { c.name() } -> std::convertible_to<std::string_view>;
+  { c.hyper_parameters() } -> std::same_as<std::vector<named_value>>;
   { c.separable() } -> std::same_as<bool>;
   o.check(tree);
   o.reserve(index{}, index{}, index{});

@@ -24,6 +24,14 @@ struct preference_terms {
     detail::refuse_option(!(ld_alpha >= 0 && ld_alpha <= 1), "ld_alpha", ld_alpha, "give 0 to 1");
     divergence_link{f_divergence_type, f_alpha_divergence_coef}.check();
   }
+  /// With their texts, for a checkpoint.
+  std::vector<named_value> values() const {
+    return {{"loss_weights", detail::exact_text(loss_weight)},
+            {"ld_alpha", detail::exact_text(ld_alpha)},
+            {"f_divergence_type", std::string(name_of(f_divergence_type))},
+            {"f_alpha_divergence_coef", detail::exact_text(f_alpha_divergence_coef)},
+            {"use_weighting", detail::exact_text(use_weighting)}};
+  }
   /// Throws input_error naming the first of them that the loss L does not use.
   template <class L> void check_for(std::string_view loss) const {
     const auto refuse = [&](bool wrong, std::string_view option) {
@@ -52,6 +60,11 @@ template <class Loss> class preference_objective {
   static constexpr std::string_view name() {
     if constexpr (requires { Loss::name; }) return Loss::name;
     else return "preference";
+  }
+  std::vector<named_value> hyper_parameters() const {
+    std::vector<named_value> all = tilt::hyper_parameters(loss_);
+    for (named_value& v : terms_.values()) all.push_back(std::move(v));
+    return all;
   }
   bool separable() const { return !has_statistic<Loss>; }
   bool wants_log_squares() const { return terms_.use_weighting; }

@@ -21,6 +21,7 @@ class sft_objective {
   explicit sft_objective(sft_loss loss = sft_loss::nll) : loss_(loss) {}
 
   std::string_view name() const { return loss_ == sft_loss::nll ? "sft" : "sft, dft"; }
+  std::vector<named_value> hyper_parameters() const { return {}; }
   bool separable() const { return true; }
   void check(const prompt_tree&) const {}
   void reserve(index, index, index) {}

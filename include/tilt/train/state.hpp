@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <string>
 #include <tilt/train/plan.hpp>
+#include <tilt/train/run_settings.hpp>
 #include <vector>
 
 namespace tilt {
 
 /// What must be the same for a run to go on as if it had not been interrupted.
 struct run_identity {
-  std::string loss;                ///< the objective's name
   std::string dtype;
-  std::string optim;
-  std::uint64_t data = 0;          ///< hash of the training examples
-  std::uint64_t reference = 0;     ///< hash of the reference's weights, 0 where the loss has none
-  index batch_size = 0;
-  index gradient_accumulation_steps = 0;
-  std::uint64_t seed = 0;
-  bool shuffle = false;
+  std::uint64_t data = 0;       ///< hash of the training examples
+  std::uint64_t reference = 0;  ///< hash of the reference's weights, 0 where the loss has none
+  index total_steps = 0;        ///< may differ: then the schedule is that of the later run
+  std::vector<named_value> settings;  ///< options and hyper-parameters that the weights depend on
 
-  /// Throws input_error naming what differs.
-  void require(const run_identity& now) const {
-    const auto refuse = [](bool differs, const char* what) {
-      if (differs) throw input_error(std::string("checkpoint: it comes from a run with another ") + what + "; resume with the same one");
+  /// `origin`: what the identity is of, "checkpoint-20" for one. Throws input_error naming the option that differs, with both values.
+  void require(const run_identity& now, const std::string& origin) const {
+    const auto refuse = [&origin](const std::string& option, const std::string& then, const std::string& remedy) {
+      throw input_error(option + ": " + origin + " was written by a run " + then + "; " + remedy + ", or begin another run");
     };
-    refuse(loss != now.loss, "loss");
-    refuse(dtype != now.dtype, "dtype");
-    refuse(optim != now.optim, "optim");
-    refuse(data != now.data, "training data");
-    refuse(reference != now.reference, "reference model, which is the model that training began with");
-    refuse(batch_size != now.batch_size, "batch_size");
-    refuse(gradient_accumulation_steps != now.gradient_accumulation_steps, "gradient_accumulation_steps");
-    refuse(seed != now.seed, "seed");
-    refuse(shuffle != now.shuffle, "order of examples (shuffle)");
+    if (dtype != now.dtype) refuse("dtype", "in " + dtype, "resume with it");
+    if (data != now.data) refuse("train", "on other examples", "resume with the same file, cut in the same way");
+    if (reference != now.reference) refuse("reference_model", "with another reference (the model that training began with, if none was named)", "resume with the same one");
+    for (const named_value& s : settings) {
+      const auto same = std::find_if(now.settings.begin(), now.settings.end(), [&s](const named_value& n) { return n.name == s.name; });
+      if (same == now.settings.end()) refuse(s.name, "that had it at " + s.value + ", where this one has none", "resume with the same loss");
+      if (same->value != s.value) refuse(s.name, "with " + s.value + ", and this one has " + same->value, "resume with " + s.value);
+    }
+    for (const named_value& n : now.settings)
+      if (std::none_of(settings.begin(), settings.end(), [&n](const named_value& s) { return n.name == s.name; }))
+        refuse(n.name, "that had none, where this one has " + n.value, "resume with the same loss");
   }
 };
 
@@ -50,6 +50,7 @@ template <class T> struct training_state {
   std::vector<double> window;       ///< metrics since the last line of the log
   std::vector<double> objective;    ///< what the objective carries from step to step
   std::vector<T> reference_weights;  ///< where the reference follows the policy (sync_ref_model); else empty
+  std::string origin = "the checkpoint";  ///< where it was read from
 };
 
 }  // namespace tilt

@@ -54,7 +54,7 @@ template <class B, class Objective> class trainer {
 
   /// What `run` needs in order to go on from here. Allocates.
   training_state<T> state() const {
-    training_state<T> s{identity_, step_, tokens_, optimizer_.count(), best_loss_, kl_spent_, {}, optimizer_.moments(), {}, {}, {}};
+    training_state<T> s{identity_, step_, tokens_, optimizer_.count(), best_loss_, kl_spent_, {}, optimizer_.moments(), {}, {}, {}, {}};
     s.weights.resize(static_cast<std::size_t>(policy_->size()));
     backend().copy_out(static_cast<const transformer<B>*>(policy_)->weights(), policy_->size(), s.weights.data());
     s.window = window_.state();
@@ -149,30 +149,27 @@ template <class B, class Objective> class trainer {
   }
 
   void identify() {
-    identity_ = {.loss = std::string(objective_.name()),
-                 .dtype = "float" + std::to_string(8 * sizeof(T)),
-                 .optim = std::string(name_of(optimizer_.options())),
+    identity_ = {.dtype = "float" + std::to_string(8 * sizeof(T)),
                  .data = detail::hash_of(train_),
                  .reference = gradient_.reference_hash(),
-                 .batch_size = plan_->batch_size,
-                 .gradient_accumulation_steps = plan_->accumulation,
-                 .seed = options_.seed,
-                 .shuffle = options_.shuffle};
+                 .total_steps = plan_->total_steps,
+                 .settings = settings_of_run(options_)};
+    identity_.settings.push_back({"loss_type", std::string(objective_.name())});
+    for (const named_value& value : objective_.hyper_parameters()) identity_.settings.push_back(value);
   }
   void restore(const training_state<T>& s) {
-    s.identity.require(identity_);
-    if (static_cast<index>(s.weights.size()) != policy_->size()) throw input_error("checkpoint: its model has another size; resume with the same model");
+    s.identity.require(identity_, s.origin);
+    if (static_cast<index>(s.weights.size()) != policy_->size()) throw input_error(s.origin + ": its model has another size; resume with the same model");
     if (s.step > plan_->total_steps)
-      throw input_error("checkpoint: it is at step " + std::to_string(s.step) + " of a run that now has " + std::to_string(plan_->total_steps) + " steps; raise max_steps");
+      throw input_error("max_steps: " + s.origin + " is at step " + std::to_string(s.step) + " and this run has " + std::to_string(plan_->total_steps) + " steps; give more");
     const std::size_t loss_values = step_loss_.state().size();
-    if (s.window.size() < loss_values) throw input_error("checkpoint: its metrics are incomplete; take another one");
+    if (s.window.size() < loss_values) throw input_error(s.origin + ": its metrics are incomplete; take another checkpoint");
     window_.restore({s.window.begin(), s.window.end() - static_cast<std::ptrdiff_t>(loss_values)});
     step_loss_.restore({s.window.end() - static_cast<std::ptrdiff_t>(loss_values), s.window.end()});
     optimizer_.restore(s.moments, s.optimizer_count);
     backend().copy_in(s.weights.data(), policy_->size(), policy_->weights());
     if constexpr (requires { objective_.restore(s.objective); }) objective_.restore(s.objective);
     if (options_.sync_ref_model) gradient_.reference().restore_weights(s.reference_weights);
-    else if (!s.reference_weights.empty()) throw input_error("sync_ref_model: the checkpoint's reference had moved; resume with the same option");
     step_ = s.step;
     tokens_ = s.tokens;
     best_loss_ = s.best_loss;
