@@ -3,6 +3,7 @@
 // Everything that needs only the standard library, in the order in which it builds up. Files are in <tilt/io/...>, backends in
 // <tilt/backend/...>. A program that uses one thing includes that thing's own header.
 #include <tilt/error.hpp>
+#include <tilt/exception.hpp>
 #include <tilt/version.hpp>
 
 #include <tilt/scalar/categorical.hpp>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <array>
 #include <tilt/loss/evaluate.hpp>
 #include <tilt/scalar/log_sigmoid.hpp>
 #include <tuple>
-#include <vector>
 
 namespace tilt {
 
@@ -28,8 +28,8 @@ struct running_log_ratio {
   }
   shift value() const { return {mean}; }
 
-  std::vector<double> state() const { return {mean, batches}; }
-  void restore(const std::vector<double>& s) {
+  std::array<double, 2> state() const { return {mean, batches}; }
+  template <class Numbers> void restore(const Numbers& s) {
     if (s.size() != 2) throw input_error("checkpoint: it holds no running mean of bco; resume with the same loss");
     mean = s[0], batches = s[1];
   }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cmath>
-#include <string>
 #include <tilt/loss/evaluate.hpp>
 #include <tilt/scalar/log_sigmoid.hpp>
 #include <tuple>
@@ -16,15 +15,19 @@ inline divergence divergence_from_name(std::string_view name) {
   if (name == "forward_kl") return divergence::forward_kl;
   if (name == "js_divergence") return divergence::js_divergence;
   if (name == "alpha_divergence") return divergence::alpha_divergence;
-  throw input_error("f_divergence_type: \"" + std::string(name) +
-                    "\" is not known; take one of reverse_kl, forward_kl, js_divergence, alpha_divergence");
+  throw input_error(
+      {"f_divergence_type: \"", name, "\" is not known; take one of reverse_kl, forward_kl, js_divergence, alpha_divergence"});
 }
 inline std::string_view name_of(divergence d) {
   switch (d) {
-    case divergence::forward_kl: return "forward_kl";
-    case divergence::js_divergence: return "js_divergence";
-    case divergence::alpha_divergence: return "alpha_divergence";
-    case divergence::reverse_kl: break;
+    case divergence::forward_kl:
+      return "forward_kl";
+    case divergence::js_divergence:
+      return "js_divergence";
+    case divergence::alpha_divergence:
+      return "alpha_divergence";
+    case divergence::reverse_kl:
+      break;
   }
   return "reverse_kl";
 }

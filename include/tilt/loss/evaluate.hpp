@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <limits>
-#include <string>
 #include <tilt/loss/differentiate.hpp>
 #include <tilt/loss/metrics.hpp>
 #include <tilt/loss/options.hpp>
@@ -68,7 +67,7 @@ template <class T> T weight(const host_range<const T>& weights, index i) { retur
 template <class L> void check_loss(const L& loss, index n, double divisor, bool has_lengths) {
   if constexpr (requires { loss.check(); }) loss.check();
   if (n == 0 && divisor == 0) throw input_error("loss: the batch is empty and has no mean; give at least one example, or a divisor");
-  if (!(divisor >= 0)) throw input_error("divisor: " + number_text(divisor) + " cannot be used; give a positive number, or 0 for the mean");
+  if (!(divisor >= 0)) throw input_error({"divisor: ", number_text(divisor), " cannot be used; give a positive number, or 0 for the mean"});
   if (uses_lengths(loss) && !has_lengths) throw input_error("length: the loss reads the responses' lengths; give them");
 }
 
@@ -88,9 +87,9 @@ template <class T> labelled_logps<T> response_at(const response_batch<T>& b, ind
 /// Throws unless a column that only some losses read is there where this one does, and only there.
 template <class L, class Range> void require_column(const Range& range, index n, bool used, std::string_view name) {
   if (!used && range.given()) {
-    std::string loss = "the loss";
-    if constexpr (requires { L::name; }) loss += ' ' + std::string(L::name);
-    throw input_error(std::string(name) + ": " + loss + " does not use it; leave it away");
+    std::string_view loss = "";
+    if constexpr (requires { L::name; }) loss = L::name;
+    throw input_error({name, ": the loss ", loss, loss.empty() ? "" : " ", "does not use it; leave it away"});
   }
   require_size(range, n, name, used);
 }

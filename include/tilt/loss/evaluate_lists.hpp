@@ -61,7 +61,8 @@ pair_metrics evaluate(const L& loss, const list_batch<T>& batch, const std::type
   for (index i = 0; i < n; ++i) {
     const detail::list_in_batch<T> y{&batch, batch.begin[i], batch.begin[i + 1] - batch.begin[i]};
     if (y.size() < 2)
-      throw input_error("begin: list " + std::to_string(i) + " has " + std::to_string(y.size()) + " responses; a ranking needs two");
+      throw input_error(
+          {"begin: list ", detail::number_text(i), " has ", detail::number_text(y.size()), " responses; a ranking needs two"});
     const T w = detail::weight(batch.weights, i);
     T value = constant<T>(0);
     if (out.gradient.given()) {

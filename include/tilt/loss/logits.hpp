@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cmath>
-#include <string>
-#include <type_traits>
 #include <tilt/loss/ranges.hpp>
+#include <type_traits>
 
 namespace tilt {
 
@@ -34,8 +33,8 @@ template <class T> wide<T> log_sum_exp(const T* z, index n) {
 
 template <class T> void check_logits(const logits_batch<T>& b) {
   if (b.batch < 0 || b.length < 0 || b.vocabulary < 1)
-    throw input_error("logits: batch, length and vocabulary cannot be " + std::to_string(b.batch) + ", " + std::to_string(b.length) + ", " +
-                      std::to_string(b.vocabulary) + "; give the extents of the logits");
+    throw input_error({"logits: batch, length and vocabulary cannot be ", number_text(b.batch), ", ", number_text(b.length), ", ",
+                       number_text(b.vocabulary), "; give the extents of the logits"});
   require_size(b.logits, b.batch * b.length * b.vocabulary, "logits", true);
   require_size(b.labels, b.batch * b.length, "labels", true);
   require_size(b.mask, b.batch * b.length, "mask");
@@ -46,8 +45,8 @@ template <class T> index label_of(const logits_batch<T>& b, index row, index t) 
   const index next = row * b.length + t + 1, label = b.labels[next];
   if (label == b.ignore_index || (b.mask.given() && b.mask[next] == 0)) return -1;
   if (label < 0 || label >= b.vocabulary)
-    throw input_error("labels: row " + std::to_string(row) + ", position " + std::to_string(t + 1) + " has " + std::to_string(label) +
-                      ", which a vocabulary of " + std::to_string(b.vocabulary) + " does not; mask it or correct it");
+    throw input_error({"labels: row ", number_text(row), ", position ", number_text(t + 1), " has ", number_text(label),
+                       ", which a vocabulary of ", number_text(b.vocabulary), " does not; mask it or correct it"});
   return label;
 }
 
@@ -85,7 +84,8 @@ template <class T> void token_logps(const logits_batch<T>& b, const std::type_id
     for (index t = 0; t < width; ++t) {
       const T* const z = b.logits.data() + (row * b.length + t) * b.vocabulary;
       const index label = detail::label_of(b, row, t);
-      logps[row * width + t] = label < 0 ? T(0) : static_cast<T>(static_cast<detail::wide<T>>(z[label]) - detail::log_sum_exp(z, b.vocabulary));
+      logps[row * width + t] =
+          label < 0 ? T(0) : static_cast<T>(static_cast<detail::wide<T>>(z[label]) - detail::log_sum_exp(z, b.vocabulary));
     }
 }
 

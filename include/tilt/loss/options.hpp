@@ -2,14 +2,12 @@
 #pragma once
 #include <array>
 #include <concepts>
-#include <cstdio>
 #include <limits>
-#include <string>
 #include <string_view>
+#include <tilt/exception.hpp>
+#include <tilt/loss/ranges.hpp>
 #include <tuple>
 #include <type_traits>
-#include <tilt/error.hpp>
-#include <tilt/scalar/config.hpp>
 
 namespace tilt {
 
@@ -41,17 +39,12 @@ template <described_loss L> constexpr bool uses_option(std::string_view name) {
 }
 
 namespace detail {
-inline std::string number_text(double x) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.12g", x);
-  return text;
-}
 [[noreturn]] inline void refuse(std::string_view option, std::string_view reason, std::string_view remedy) {
-  throw input_error(std::string(option) + ": " + std::string(reason) + "; " + std::string(remedy));
+  throw input_error({option, ": ", reason, "; ", remedy});
 }
 /// For check(): throws unless the value can be used. NaN never can, if `usable` is a comparison.
 inline void require_usable(bool usable, std::string_view option, double value, std::string_view remedy) {
-  if (!usable) refuse(option, number_text(value) + " cannot be used", remedy);
+  if (!usable) throw input_error({option, ": ", number_text(value), " cannot be used; ", remedy});
 }
 inline void require_positive(std::string_view option, double value) {
   require_usable(value > 0 && value <= std::numeric_limits<double>::max(), option, value, "give a positive number");
@@ -63,7 +56,8 @@ inline void require_weight(std::string_view option, double value) {
 
 /// Throws input_error if L does not use the option of this name: an option is never ignored in silence.
 template <described_loss L> void require_option(std::string_view name) {
-  if (!uses_option<L>(name)) detail::refuse(name, "the loss " + std::string(L::name) + " does not use it", "leave it away, or choose a loss that does");
+  if (!uses_option<L>(name))
+    throw input_error({name, ": the loss ", L::name, " does not use it; leave it away, or choose a loss that does"});
 }
 
 /// Sets an option by name; 0 and 1 are false and true. Throws input_error if the loss does not use it.

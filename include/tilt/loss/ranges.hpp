@@ -2,15 +2,26 @@
 #pragma once
 #include <array>  // std::data and std::size, which <iterator> has with a great deal else
 #include <concepts>
-#include <string>
+#include <cstdio>
 #include <string_view>
-#include <type_traits>
-#include <tilt/error.hpp>
+#include <tilt/exception.hpp>
 #include <tilt/scalar/config.hpp>
+#include <type_traits>
 
 namespace tilt {
 
 namespace detail {
+/// A number as a message says it.
+class number_text {
+ public:
+  explicit number_text(double x) { std::snprintf(text_, sizeof text_, "%.12g", x); }
+  explicit number_text(index n) { std::snprintf(text_, sizeof text_, "%td", n); }
+  operator std::string_view() const { return text_; }
+
+ private:
+  char text_[32];
+};
+
 /// Whether a vector or matrix of a linear algebra library, seen by its own words for it, has gaps between its elements.
 template <class Range> constexpr bool has_gaps(const Range& r) {
   if constexpr (requires { r.innerStride(), r.outerStride(), r.innerSize(), r.outerSize(); })
@@ -82,8 +93,8 @@ namespace detail {
 template <class Range> void require_size(const Range& range, index expected, std::string_view name, bool required = false) {
   if (!required && !range.given()) return;
   if (range.size() != expected)
-    throw input_error(std::string(name) + ": it has " + std::to_string(range.size()) + " elements and " + std::to_string(expected) +
-                      " are needed; give one for each");
+    throw input_error(
+        {name, ": it has ", number_text(range.size()), " elements and ", number_text(expected), " are needed; give one for each"});
 }
 }  // namespace detail
 

@@ -88,8 +88,12 @@ template <labelled_loss Loss> class labelled_objective {
 
   /// A running statistic goes from step to step, and through checkpoints.
   std::vector<double> state() const {
-    if constexpr (requires { statistic_.state(); }) return statistic_.state();
-    else return {};
+    if constexpr (requires { statistic_.state(); }) {
+      const auto numbers = statistic_.state();
+      return {numbers.begin(), numbers.end()};
+    } else {
+      return {};
+    }
   }
   void restore(const std::vector<double>& values) {
     if constexpr (requires { statistic_.restore(values); }) statistic_.restore(values);

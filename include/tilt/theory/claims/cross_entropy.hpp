@@ -26,8 +26,8 @@ inline claim claim_cross_entropy() {
                    theirs = detail::binary_cross_entropy(loss.beta * delta, 1 - smoothing);
       worst = std::max(worst, std::abs(ours - theirs) / std::max(1.0, std::abs(theirs)));
     }
-    c.measurements.push_back(
-        {"largest difference at 2,001 margins, label smoothing " + detail::number_text(smoothing), worst, 0, claim_bound::exact});
+    c.measurements.push_back({"largest difference at 2,001 margins, label smoothing " + std::string(detail::number_text(smoothing)), worst,
+                              0, claim_bound::exact});
   }
   return c;
 }

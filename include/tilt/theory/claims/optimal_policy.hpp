@@ -43,7 +43,7 @@ inline claim claim_optimal_policy() {
   };
   const std::vector<double> without_beta = tilted(world.reference_logps, world.rewards, 1);
   for (const double beta : {0.1, 1.0, 3.0}) {
-    const std::string at = ", β = " + detail::number_text(beta);
+    const std::string at = ", β = " + std::string(detail::number_text(beta));
     const std::vector<double> best = found(beta), formula = tilted(world.reference_logps, world.rewards, beta);
     c.measurements.push_back({"total variation between the maximiser found and π_ref·exp(r/β)/Z" + at, total_variation(best, formula), 0,
                               claim_bound::rounding});

@@ -41,7 +41,7 @@ inline claim claim_sampled_pairs() {
     c.picture.curves[0].points.emplace_back(temperature, 6 * (1 - equal));
     c.picture.curves[1].points.emplace_back(temperature, pairs_counted / groups);
     if (temperature != 0 && temperature != 0.25 && temperature != 1) continue;
-    const std::string at = ", temperature " + detail::number_text(temperature);
+    const std::string at = ", temperature " + std::string(detail::number_text(temperature));
     // A group's count has a deviation of at most 3 (of 0 to 6) and 1.5 (of 1 to 4): four standard errors are 0.085 and 0.042.
     c.measurements.push_back({"pairs of different answers a group" + at, pairs_counted / groups, 6 * (1 - equal), 0.085});
     c.measurements.push_back({"distinct answers a group" + at, distinct_counted / groups, distinct, 0.042});

@@ -26,7 +26,7 @@ inline claim claim_strength_and_distance() {
   c.picture = {"KL under Adam (rate 0.01), labels by Bradley–Terry", "log₁₀ of steps", "KL(π‖π_ref) in nats", {}};
   std::vector<double> descended;
   for (const double beta : {0.01, 0.1, 1.0}) {
-    const std::string at = ", β = " + detail::number_text(beta);
+    const std::string at = ", β = " + std::string(detail::number_text(beta));
     const tabular_risk<dpo> on_soft({.beta = beta}, world, soft), on_ranks({.beta = beta}, world, ranks);
 
     const minimum optimum = minimize(on_soft, reference_parameters(world));
@@ -50,7 +50,7 @@ inline claim claim_strength_and_distance() {
     descend(theta, gradient(on_soft), 0.003, 100);
     descended.push_back(kl(theta));
 
-    claim_curve curve{"β = " + detail::number_text(beta), {}};
+    claim_curve curve{"β = " + std::string(detail::number_text(beta)), {}};
     for (int tenth = 0; tenth <= 40; tenth += 2) {  // a run for each point, since Adam's state is descend_adam's own
       std::vector<double> x = world.reference_logps;
       descend_adam(x, gradient(on_soft), 0.01, std::lround(std::pow(10, tenth / 10.0)), 1e-300);

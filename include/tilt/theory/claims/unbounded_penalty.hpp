@@ -24,7 +24,7 @@ inline claim claim_unbounded_penalty() {
           "way round (bounded by 0), or a value that saturates (KTO).",
           {}};
   for (const double w : {0.001, 0.01, 0.5})
-    c.measurements.push_back({"subtracted, w = " + detail::number_text(w) + ", margin 5,000; −w·5,000",
+    c.measurements.push_back({"subtracted, w = " + std::string(detail::number_text(w)) + ", margin 5,000; −w·5,000",
                               detail::rewarded_negative(5000.0, w), -w * 5000, claim_bound::exact});
   using number = dual<double, 1>;
   c.measurements.push_back(

@@ -34,7 +34,7 @@ inline claim claim_unseen_answers() {
   for (const double chosen : {0.67, 0.26, 0.05}) {
     const double m = chosen / share;
     const std::vector<double> logps = {std::log(chosen), std::log(m - chosen), std::log(1 - m)};
-    const std::string at = ", π(chosen) = " + detail::number_text(chosen);
+    const std::string at = ", π(chosen) = " + std::string(detail::number_text(chosen));
     c.measurements.push_back(
         {"loss" + at, loss(pair_logps<double>{{logps[0], reference[0]}, {logps[1], reference[1]}}), expected_loss, claim_bound::rounding});
     c.measurements.push_back({"KL(π‖π_ref)" + at, kl_divergence(logps, reference),
