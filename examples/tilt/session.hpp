@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 #include <tilt/data/prompt_tree.hpp>
-#include <tilt/rl/sampling.hpp>
+#include <tilt/rl/generation.hpp>
 #include <tilt/train/metrics.hpp>
 #include <tilt/train/options.hpp>
 #include <vector>
@@ -29,8 +29,8 @@ struct training_job {
   std::span<const prompt_tree> train, eval;
   training_options options;
   objective_choice objective;
-  const model_folder* reference = nullptr;  ///< null: the model as it is now
-  std::string resume_from;                  ///< a checkpoint's folder; empty: from the beginning
+  const model_folder* reference = nullptr;                            ///< null: the model as it is now
+  std::string resume_from;                                            ///< a checkpoint's folder; empty: from the beginning
   std::function<void(index done, index total, index planned)> begun;  ///< planned: steps of the run that wrote the checkpoint, else total
   std::function<void(const step_report&)> log;  ///< a step's lines: before its checkpoint is there, and again when it is done
   std::function<void(const step_report&)> stepped;
@@ -41,9 +41,11 @@ struct generation_job {
   std::span<const std::vector<token>> prompts;
   index samples = 1;
   index max_new_tokens = 64;
+  index max_length = 0;  ///< of prompt and continuation together; 0: no bound
   sampling_options sampling;
   std::uint64_t seed = 42;
-  std::function<void(index done)> progressed;  ///< prompts whose samples are complete
+  std::function<bool(const sampled_token&)> watch;  ///< told of every token, with the prompt as request; true stops the sample
+  std::function<void(index done)> progressed;       ///< prompts whose samples are complete
 };
 
 /// One model on one backend, whatever its types: the border between the program and what is instantiated in backend_*.cpp.
@@ -57,7 +59,7 @@ class session {
   virtual std::vector<double> score(std::span<const prompt_tree> trees, index max_tokens,
                                     const std::function<void(index done)>& progressed) = 0;
   /// result[p][j]: sample j of prompt p.
-  virtual std::vector<std::vector<std::vector<token>>> generate(const generation_job& job) = 0;
+  virtual std::vector<std::vector<generated<double>>> generate(const generation_job& job) = 0;
   /// Writes a model folder, with the tokenizer of the one that was opened.
   virtual void save(const std::string& folder) = 0;
 };

@@ -73,22 +73,28 @@ template <class B> class session_on final : public session {
     return logps;
   }
 
-  std::vector<std::vector<std::vector<token>>> generate(const generation_job& job) override {
+  std::vector<std::vector<generated<double>>> generate(const generation_job& job) override {
     generation_options options;
     options.max_new_tokens = job.max_new_tokens;
+    options.max_length = job.max_length;
     options.sampling = job.sampling;
     options.seed = job.seed;
     options.end_tokens.assign(folder_->end_tokens().begin(), folder_->end_tokens().end());
-    std::vector<std::vector<std::vector<token>>> texts;
-    for (std::size_t first = 0; first < job.prompts.size(); first += prompts_at_once) {
-      std::vector<generation_request> requests;
-      for (std::size_t p = first; p < std::min(job.prompts.size(), first + prompts_at_once); ++p)
-        requests.push_back({job.prompts[p], job.samples, static_cast<std::uint64_t>(p) * static_cast<std::uint64_t>(job.samples)});
-      for (const auto& samples : tilt::generate(std::as_const(model_), std::span<const generation_request>(requests), options)) {
+    const std::vector<generation_request> all = requests_of(job.prompts, job.samples);
+    std::vector<std::vector<generated<double>>> texts;
+    for (std::size_t first = 0; first < all.size(); first += prompts_at_once) {
+      const auto some = std::span(all).subspan(first, std::min(all.size() - first, prompts_at_once));
+      sample_watcher watch;
+      if (job.watch)
+        watch = [&](sampled_token t) {
+          t.request += first;
+          return job.watch(t);
+        };
+      for (const auto& samples : tilt::generate(std::as_const(model_), some, options, watch)) {
         auto& kept = texts.emplace_back();
-        for (const auto& sample : samples) kept.push_back(sample.tokens);
+        for (const auto& s : samples) kept.push_back({s.tokens, {s.logps.begin(), s.logps.end()}, s.ended, s.stopped});
       }
-      job.progressed(static_cast<index>(texts.size()));
+      if (job.progressed) job.progressed(static_cast<index>(texts.size()));
     }
     return texts;
   }

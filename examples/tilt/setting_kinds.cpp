@@ -149,6 +149,11 @@ setting& settings::add(const char* name, std::vector<double>& target, const std:
   return insert_list(name, read, help, "X...", "");
 }
 
+setting& settings::add(const char* name, std::vector<std::string>& target, const std::string& help) {
+  return insert_list(
+      name, [&target](const std::vector<std::string>& given) { target = given; }, help, "TEXT...", "");
+}
+
 setting& settings::insert_list(const char* name, std::function<void(const std::vector<std::string>&)> read, const std::string& help,
                                const std::string& kind, std::string usual) {
   setting& s = all_.emplace_back();

@@ -64,6 +64,8 @@ class settings {
                    const std::map<std::string, std::string>& elsewhere = {});
   /// One or more numbers.
   setting& add(const char* name, std::vector<double>& target, const std::string& help);
+  /// One or more texts.
+  setting& add(const char* name, std::vector<std::string>& target, const std::string& help);
   /// A key that only files have.
   setting& file_only(const char* name, std::function<void(const nlohmann::json&)> read);
   /// Adds --config.

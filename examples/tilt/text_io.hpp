@@ -49,11 +49,15 @@ class result_writer {
     else if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size())
       refuse();
   }
+  /// Shows what was written so far; of a file, nothing until it is whole.
+  void show() {
+    if (!file_ && std::fflush(stdout) != 0) refuse();
+  }
   void finish() {
     if (file_)
       file_->commit();
-    else if (std::fflush(stdout) != 0)
-      refuse();
+    else
+      show();
   }
 
  private:

@@ -55,6 +55,22 @@ TEST_CASE("values that are no values") {
   refused(place, {"--beta: is given more than once"}, {"--beta", "0.1", "--beta", "0.2"});
 }
 
+TEST_CASE("generate: what cannot be sampled with") {
+  workplace place("bad_sampling");
+  place.arguments = {"generate", "--model", place.model, "--prompt", "Q:", "--output", place.output};
+  refused(place, {"--temperature", "-1"}, {"--temperature", "-1"});
+  refused(place, {"--top-p", "1.5"}, {"--top-p", "1.5"});
+  refused(place, {"--min-p", "2"}, {"--min-p", "2"});
+  refused(place, {"--repetition-penalty", "positive"}, {"--repetition-penalty", "0"});
+  refused(place, {"--min-p", "temperature 0"}, {"--temperature", "0", "--min-p", "0.1"});
+  refused(place, {"--max-length", "max_new_tokens"}, {"--max-length", "20", "--max-new-tokens", "5"});
+  refused(place, {"--max-length", "3 tokens"}, {"--max-length", "3"});
+  refused(place, {"--max-new-tokens", "0"}, {"--max-new-tokens", "0"});
+  refused(place, {"--num-samples", "0"}, {"--num-samples", "0"});
+  refused(place, {"positions", "max_new_tokens"}, {"--max-new-tokens", "500"});
+  refused(place, {"--data", "--prompt"}, {"--data", place.train});
+}
+
 TEST_CASE("missing files and options") {
   workplace place("bad_missing");
   place.leave_out("--train");

@@ -130,12 +130,76 @@ TEST_CASE("generate: as many as asked for, the same for the same seed") {
   CHECK(four[0]["ids"].size() <= 5);
   CHECK(four[0] != four[1]);
   CHECK(json_lines(with({"--num-samples", "2"}))[1] == four[1]);  // a sample is its own number's
+  for (const json& one : four) {
+    CHECK(one["ids"].size() == one["token_logps"].size());
+    CHECK(one["logp"].get<double>() == sum(one["token_logps"]));
+    CHECK((one["finish_reason"] == "eos") == (one["ids"].back() == 257));
+    CHECK((one["finish_reason"] == "length") == (one["ids"].back() != 257));
+  }
   CHECK(with({"--seed", "7"}) != with({"--seed", "8"}));
   CHECK(with({"--temperature", "0"}) == with({"--temperature", "0", "--seed", "8"}));
   const auto from_lines =
       json_lines(place.run({"generate", "--model", place.model, "--max-new-tokens", "3", "--json"}, "Q:\n{\"prompt\": \"R:\"}\n").out);
   REQUIRE(from_lines.size() == 2);
   CHECK(from_lines[1]["prompt"] == "R:");
+}
+
+TEST_CASE("generate: a sample is the same in any company, and scores to the bit as it was drawn") {
+  const model_place place("generate_company");
+  const std::vector<std::string> base{"generate", "--model", place.model, "--json", "--max-new-tokens",     "8",
+                                      "--top-k",  "200",     "--min-p",   "0.001",  "--repetition-penalty", "1.1"};
+  const auto with = [&](const std::string& input, const char* samples) {
+    std::vector<std::string> all = base;
+    all.insert(all.end(), {"--num-samples", samples});
+    return json_lines(place.run(all, input).out);
+  };
+  const auto alone = with("Q:\n", "2");
+  const auto together = with("A longer prompt than the other\nQ:\nR\nQ:\n", "2");
+  REQUIRE(together.size() == 8);
+  CHECK(together[2] == alone[0]);
+  CHECK(together[3] == alone[1]);
+  CHECK(json{together[6], together[7]} == json{with("Q:\n", "4")[2], with("Q:\n", "4")[3]});  // the same prompt again goes on counting
+  std::string rows;
+  for (const json& one : together) {
+    std::vector<int> ids = one["prompt_ids"].get<std::vector<int>>();
+    for (const json& id : one["ids"]) ids.push_back(id.get<int>());
+    rows += json{{"ids", ids}}.dump() + "\n";
+  }
+  write_text(place.folder / "rows.jsonl", rows);
+  const auto scored = json_lines(place.run({"score", "--model", place.model, "--data", place.folder / "rows.jsonl"}).out);
+  REQUIRE(scored.size() == 8);
+  for (std::size_t i = 0; i < 8; ++i) {
+    const std::size_t n = together[i]["ids"].size(), whole = scored[i]["token_logps"].size();
+    for (std::size_t t = 0; t < n; ++t) CHECK(scored[i]["token_logps"][whole - n + t] == together[i]["token_logps"][t]);
+  }
+}
+
+TEST_CASE("generate: stop strings, max_length, and text that is written as it grows") {
+  const model_place place("generate_stop");
+  const std::vector<std::string> base{"generate", "--model", place.model, "--prompt", "Q:", "--num-samples", "3"};
+  const auto with = [&](std::vector<std::string> more) {
+    std::vector<std::string> all = base;
+    all.insert(all.end(), more.begin(), more.end());
+    return place.run(all).out;
+  };
+  const auto free = json_lines(with({"--json", "--max-new-tokens", "40"}));
+  std::string texts;
+  for (const json& one : free) texts += "Q:" + one["completion"].get<std::string>() + "\n";
+  CHECK(with({"--max-new-tokens", "40"}) == texts);
+  CHECK(json_lines(with({"--json", "--max-length", "43"})) == free);  // three tokens of prompt
+  const std::string completion = free[1]["completion"];
+  std::string stop;  // a character of the second text that is one byte
+  for (std::size_t i = 3; i < completion.size() && stop.empty(); ++i)
+    if (completion[i] > ' ') stop = completion.substr(i, 1);
+  REQUIRE_FALSE(stop.empty());
+  const auto stopped = json_lines(with({"--json", "--max-new-tokens", "40", "--stop", "never met", stop}));
+  for (std::size_t i = 0; i < 3; ++i) {
+    const std::string whole = free[i]["completion"], cut = whole.substr(0, whole.find(stop));
+    CHECK(stopped[i]["completion"] == cut);
+    CHECK((stopped[i]["finish_reason"] == "stop") == (cut.size() < whole.size()));
+  }
+  CHECK(stopped[1]["finish_reason"] == "stop");
+  CHECK(stopped[1]["ids"].size() < free[1]["ids"].size());
 }
 
 TEST_CASE("configuration: TRL's keys as they stand, the command line before the file") {
@@ -232,7 +296,8 @@ TEST_CASE("a run's outputs: a model folder, a log, checkpoints that are model fo
 TEST_CASE("generate: a completion keeps the space before its first word, and scores as it was sampled") {
   const fs::path model = data_folder() / "stories260K", folder = scratch_folder("leading_space");
   TILT_SKIP_WITHOUT(model);
-  const outcome made = tilt_program(folder, {"generate", "--model", model, "--prompt", "Lily and Tom", "--temperature", "0", "--max-new-tokens", "6", "--json"});
+  const outcome made = tilt_program(
+      folder, {"generate", "--model", model, "--prompt", "Lily and Tom", "--temperature", "0", "--max-new-tokens", "6", "--json"});
   REQUIRE(made.status == 0);
   const json sample = json::parse(made.out);
   CHECK(sample["completion"].get<std::string>().starts_with(" "));

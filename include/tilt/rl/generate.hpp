@@ -5,41 +5,11 @@
 #include <span>
 #include <tilt/model/decoder.hpp>
 #include <tilt/model/head.hpp>
-#include <tilt/rl/sampling.hpp>
+#include <tilt/rl/generation.hpp>
+#include <tilt/train/fingerprint.hpp>
 #include <vector>
 
 namespace tilt {
-
-struct generation_options {
-  index max_new_tokens = 64;
-  sampling_options sampling = {};
-  std::uint64_t seed = 42;
-  std::vector<token> end_tokens = {};  ///< each ends a sample, which keeps it; none: the model's one; a model without one goes on to max_new_tokens
-  index cache_tokens = 16384;   ///< tokens whose keys and values are held at once; one request may exceed it, alone
-  index max_branches = 1024;    ///< samples that grow at once; one request may exceed it, alone
-
-  void check() const {
-    if (max_new_tokens < 1) throw input_error("max_new_tokens: " + std::to_string(max_new_tokens) + " cannot be used; give 1 or more");
-    if (cache_tokens < 1) throw input_error("cache_tokens: " + std::to_string(cache_tokens) + " cannot be used; give 1 or more");
-    if (max_branches < 1) throw input_error("max_branches: " + std::to_string(max_branches) + " cannot be used; give 1 or more");
-    sampling.check();
-  }
-};
-
-/// What to generate: `samples` continuations of a prompt. The j-th of them draws from stream first_sample + j of the seed.
-struct generation_request {
-  std::span<const token> prompt;
-  index samples = 1;
-  std::uint64_t first_sample = 0;
-};
-
-/// A sample: its tokens, and log π(token | all before it) of each, where π is the model itself: neither temperature nor top_k nor top_p
-/// is in it. On a row-exact backend these are the bits that `pass` gives for the finished text.
-template <class T> struct generated {
-  std::vector<token> tokens;
-  std::vector<T> logps;
-  bool ended = false;  ///< by an end token, which is its last
-};
 
 namespace detail {
 
@@ -62,7 +32,11 @@ template <class B> class label_scorer {
     T* const normalizer = numbers + rows * vocabulary_;
     T* const out = normalizer + rows;
     const row_targets targets{integers, integers + rows + 1, integers + rows + 1 + count};
-    backend_->rows(rows, head_forward_program<T>{matrix_of<const T>(numbers, rows, vocabulary_), 0, targets, normalizer, {out, out + count, out + 2 * count, out + 3 * count}}, {});
+    backend_->rows(
+        rows,
+        head_forward_program<T>{
+            matrix_of<const T>(numbers, rows, vocabulary_), 0, targets, normalizer, {out, out + count, out + 2 * count, out + 3 * count}},
+        {});
     logps_.resize(labels.size());
     backend_->copy_out(out, count, logps_.data());
     return logps_;
@@ -85,20 +59,37 @@ template <class B> class label_scorer {
   std::vector<T> logps_;
 };
 
+/// Tokens that a request's samples may have, of which the last is sampled but not appended.
+inline index room_of(const generation_request& request, const generation_options& options) {
+  if (options.max_length == 0) return options.max_new_tokens;
+  return std::min(options.max_new_tokens, options.max_length - static_cast<index>(request.prompt.size()));
+}
+
+/// A sample's draws. The key is mixed by the generator itself, so that seeds and prompts that are alike have streams that are not.
+inline philox draws_of(std::uint64_t seed, std::span<const token> prompt, std::uint64_t sample) {
+  fingerprint text;
+  text.add(prompt);
+  const philox::words key = philox(seed, text.value())(0);
+  return philox(std::uint64_t{key[0]} << 32 | key[1], sample);
+}
+
 /// Samples of some requests that grow together over one cache.
 template <class B> class generation {
  public:
   using T = typename B::scalar;
 
-  generation(const transformer<B>& model, const generation_options& options, const decoder_limits& limits)
-      : options_(&options), end_tokens_(options.end_tokens), vocabulary_(model.config().vocab_size), decoder_(model, limits), sampler_(options.sampling), scorer_(model.backend(), vocabulary_) {
+  generation(const transformer<B>& model, const generation_options& options, const decoder_limits& limits, const sample_watcher& watch)
+      : options_(&options), watch_(&watch), end_tokens_(options.end_tokens), vocabulary_(model.config().vocab_size),
+        decoder_(model, limits), sampler_(options.sampling), scorer_(model.backend(), vocabulary_) {
     if (end_tokens_.empty() && model.config().eos_token_id >= 0) end_tokens_.push_back(model.config().eos_token_id);
   }
 
-  void run(std::span<const generation_request> requests, std::span<std::vector<generated<T>>> results) {
+  /// The requests from number `first` on, `count` of them.
+  void run(std::span<const generation_request> requests, std::size_t first, std::size_t count,
+           std::vector<std::vector<generated<T>>>& results) {
     decoder_.clear();
     growing_.clear();
-    for (std::size_t r = 0; r < requests.size(); ++r) start(requests[r], results[r]);
+    for (std::size_t r = first; r < first + count; ++r) start(requests[r], r, results[r]);
     while (!growing_.empty()) {
       branches_.clear();
       tokens_.clear();
@@ -111,11 +102,13 @@ template <class B> class generation {
       labels_.clear();
       for (std::size_t i = 0; i < growing_.size(); ++i) {
         begin_[i + 1] = static_cast<std::int32_t>(i + 1);
-        labels_.push_back(sampler_(decoder_.logits(static_cast<index>(i)), growing_[i].draws, static_cast<index>(growing_[i].sample->tokens.size())));
+        const growing& g = growing_[i];
+        labels_.push_back(sampler_(decoder_.logits(static_cast<index>(i)), g.draws, static_cast<index>(g.sample->tokens.size()),
+                                   {g.prompt, g.sample->tokens}));
       }
       score(static_cast<index>(growing_.size()));
-      for (std::size_t i = 0; i < growing_.size(); ++i) extend(*growing_[i].sample, i);
-      std::erase_if(growing_, [this](const growing& g) { return over(*g.sample); });
+      for (std::size_t i = 0; i < growing_.size(); ++i) extend(growing_[i], i);
+      std::erase_if(growing_, [](const growing& g) { return g.over(); });
     }
   }
 
@@ -124,39 +117,52 @@ template <class B> class generation {
     int branch;
     philox draws;
     generated<T>* sample;
+    std::span<const token> prompt;
+    index room;
+    std::size_t request;
+    index number;  // among the request's samples
+
+    bool over() const { return sample->ended || sample->stopped || static_cast<index>(sample->tokens.size()) == room; }
   };
 
   /// The prompt once, the first token of each sample, and a branch for each that goes on.
-  void start(const generation_request& request, std::vector<generated<T>>& samples) {
+  void start(const generation_request& request, std::size_t number, std::vector<generated<T>>& samples) {
     samples.assign(static_cast<std::size_t>(request.samples), {});
     if (request.samples == 0) return;
+    const index room = room_of(request, *options_);
     const int prompt = decoder_.prompt(request.prompt);
     begin_ = {0, static_cast<std::int32_t>(request.samples)};
     labels_.clear();
-    for (index j = 0; j < request.samples; ++j) labels_.push_back(sampler_(decoder_.logits(0), stream(request, j), 0));
-    score(1);
+    const std::size_t first = growing_.size();
     for (index j = 0; j < request.samples; ++j) {
-      generated<T>& sample = samples[static_cast<std::size_t>(j)];
-      extend(sample, static_cast<std::size_t>(j));
-      if (!over(sample)) growing_.push_back({decoder_.fork(prompt, options_->max_new_tokens - 1), stream(request, j), &sample});
+      const philox draws = draws_of(options_->seed, request.prompt, request.first_sample + static_cast<std::uint64_t>(j));
+      labels_.push_back(sampler_(decoder_.logits(0), draws, 0, {request.prompt, {}}));
+      growing_.push_back({-1, draws, &samples[static_cast<std::size_t>(j)], request.prompt, room, number, j});
     }
-  }
-  philox stream(const generation_request& request, index sample) const {
-    return philox(options_->seed, request.first_sample + static_cast<std::uint64_t>(sample));
+    score(1);
+    for (std::size_t j = 0; j < samples.size(); ++j) {
+      growing& g = growing_[first + j];
+      extend(g, j);
+      if (!g.over()) g.branch = decoder_.fork(prompt, room - 1);
+    }
+    std::erase_if(growing_, [](const growing& g) { return g.over(); });
   }
 
   void score(index rows) {
     const std::span<const T> first = decoder_.logits(0);  // the rows lie end to end
     logps_ = scorer_({first.data(), static_cast<std::size_t>(rows * vocabulary_)}, begin_, labels_);
   }
-  void extend(generated<T>& sample, std::size_t label) {
+  void extend(const growing& g, std::size_t label) {
+    generated<T>& sample = *g.sample;
     sample.tokens.push_back(labels_[label]);
     sample.logps.push_back(logps_[label]);
     sample.ended = std::find(end_tokens_.begin(), end_tokens_.end(), labels_[label]) != end_tokens_.end();
+    if (*watch_ && (*watch_)({g.request, g.number, labels_[label], static_cast<double>(logps_[label]), sample.ended, g.over()}))
+      sample.stopped = !sample.ended;
   }
-  bool over(const generated<T>& sample) const { return sample.ended || static_cast<index>(sample.tokens.size()) == options_->max_new_tokens; }
 
   const generation_options* options_;
+  const sample_watcher* watch_;
   std::vector<token> end_tokens_;
   index vocabulary_;
   decoder<B> decoder_;
@@ -173,19 +179,26 @@ template <class B> class generation {
 
 /// Samples continuations: a prompt is computed once and its samples branch from its keys and values. Requests are taken in groups that
 /// fit the options' budgets; on a row-exact backend the samples do not depend on the grouping. result[r][j] is sample j of request r.
-/// Throws input_error where a prompt is empty or leaves no room in the model's positions. Allocates.
+/// Throws input_error where a prompt is empty or leaves no room in max_length or the model's positions. Allocates.
 template <class B>
-std::vector<std::vector<generated<typename B::scalar>>> generate(const transformer<B>& model, std::span<const generation_request> requests, const generation_options& options = {}) {
+std::vector<std::vector<generated<typename B::scalar>>> generate(const transformer<B>& model, std::span<const generation_request> requests,
+                                                                 const generation_options& options = {}, const sample_watcher& watch = {}) {
   options.check();
   const model_config& config = model.config();
-  const index steps = options.max_new_tokens - 1;  // the last token is sampled but not appended
-  const auto cost = [&](const generation_request& r) { return static_cast<index>(r.prompt.size()) + r.samples * steps; };
+  const auto steps = [&](const generation_request& r) {
+    return detail::room_of(r, options) - 1;
+  };  // the last token is sampled but not appended
+  const auto cost = [&](const generation_request& r) { return static_cast<index>(r.prompt.size()) + r.samples * steps(r); };
   for (const generation_request& r : requests) {
     if (r.prompt.empty()) throw input_error("generation: a prompt has no tokens; begin it with a BOS token");
     if (r.samples < 0) throw input_error("generation: " + std::to_string(r.samples) + " samples cannot be made; give 0 or more");
-    if (static_cast<index>(r.prompt.size()) + steps > config.max_position_embeddings)
-      throw input_error("generation: a prompt of " + std::to_string(r.prompt.size()) + " tokens and " + std::to_string(options.max_new_tokens) +
-                        " new ones exceed the model's " + std::to_string(config.max_position_embeddings) + " positions; lower max_new_tokens");
+    if (steps(r) < 0)
+      throw input_error("max_length: a prompt has " + std::to_string(r.prompt.size()) + " tokens, which leave no room for others in " +
+                        std::to_string(options.max_length) + "; raise it or shorten the prompt");
+    if (static_cast<index>(r.prompt.size()) + steps(r) > config.max_position_embeddings)
+      throw input_error("generation: a prompt of " + std::to_string(r.prompt.size()) + " tokens and " + std::to_string(steps(r) + 1) +
+                        " new ones exceed the model's " + std::to_string(config.max_position_embeddings) + " positions; lower " +
+                        (options.max_length == 0 ? "max_new_tokens" : "max_length"));
   }
 
   std::vector<std::size_t> group_begin{0};
@@ -199,7 +212,7 @@ std::vector<std::vector<generated<typename B::scalar>>> generate(const transform
       tokens += cost(r);
       branches += r.samples;
       limits.new_tokens = std::max(limits.new_tokens, static_cast<index>(r.prompt.size()));
-      limits.longest = std::max(limits.longest, static_cast<index>(r.prompt.size()) + steps);
+      limits.longest = std::max(limits.longest, static_cast<index>(r.prompt.size()) + steps(r));
     }
     limits.cache_tokens = std::max(limits.cache_tokens, tokens);
     limits.new_tokens = std::max(limits.new_tokens, branches);
@@ -209,21 +222,18 @@ std::vector<std::vector<generated<typename B::scalar>>> generate(const transform
 
   std::vector<std::vector<generated<typename B::scalar>>> results(requests.size());
   if (requests.empty()) return results;
-  detail::generation<B> run(model, options, limits);
-  for (std::size_t g = 0; g + 1 < group_begin.size(); ++g) {
-    const std::size_t first = group_begin[g], count = group_begin[g + 1] - first;
-    run.run(requests.subspan(first, count), std::span(results).subspan(first, count));
-  }
+  detail::generation<B> run(model, options, limits, watch);
+  for (std::size_t g = 0; g + 1 < group_begin.size(); ++g) run.run(requests, group_begin[g], group_begin[g + 1] - group_begin[g], results);
   return results;
 }
 
-/// `samples` continuations of each prompt; sample j of prompt p is number p·samples + j of the seed's streams.
+/// `samples` continuations of each prompt.
 template <class B>
-std::vector<std::vector<generated<typename B::scalar>>> generate(const transformer<B>& model, std::span<const std::vector<token>> prompts, index samples,
-                                                                 const generation_options& options = {}) {
-  std::vector<generation_request> requests;
-  for (const auto& prompt : prompts) requests.push_back({prompt, samples, static_cast<std::uint64_t>(requests.size()) * static_cast<std::uint64_t>(samples)});
-  return generate(model, std::span<const generation_request>(requests), options);
+std::vector<std::vector<generated<typename B::scalar>>> generate(const transformer<B>& model, std::span<const std::vector<token>> prompts,
+                                                                 index samples, const generation_options& options = {},
+                                                                 const sample_watcher& watch = {}) {
+  const std::vector<generation_request> requests = requests_of(prompts, samples);
+  return generate(model, std::span<const generation_request>(requests), options, watch);
 }
 
 }  // namespace tilt
