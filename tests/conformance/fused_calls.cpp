@@ -26,7 +26,7 @@ TEST_CASE("a backend's fast paths are what runs") {
   CHECK(backend.calls.head_forward == 1);
   CHECK(backend.calls.attention_backward == 0);
   std::vector<double> gradient(static_cast<std::size_t>(model.size()));
-  pass.backward(std::vector<double>(trees.targets.size(), 1), gradient.data());
+  pass.backward({.logps = std::vector<double>(trees.targets.size(), 1)}, gradient.data());
   CHECK(backend.calls.attention_backward == layers);
   CHECK(backend.calls.head_backward == 1);
   tilt::optimizer<fused> adamw(backend, tilt::adamw{}, model.size(), model.decayed_size());

@@ -11,8 +11,9 @@ template <class T> struct head_case {
   index rows, vocabulary, width, kept_rows, chunk_rows;
   std::vector<std::int32_t> begin{0}, item, label;
   random_matrix<T> hidden, embedding, d_hidden, d_embedding;
-  std::vector<T> d_logps;
+  std::vector<T> d_logps, d_entropies;
   bool squares;  ///< whether log Σ π² is wanted
+  bool spread;   ///< whether anything depends on the entropies
 
   head_case(index r, index v, index d, index kept, index chunk, std::mt19937_64& random)
       : rows(r), vocabulary(v), width(d), kept_rows(kept), chunk_rows(chunk), hidden(r, d, any_rows(random), random),
@@ -27,7 +28,9 @@ template <class T> struct head_case {
       for (std::int32_t t = begin[static_cast<std::size_t>(row)]; t < begin[static_cast<std::size_t>(row) + 1]; ++t)
         label[static_cast<std::size_t>(t)] = label_for(row, random);
     d_logps = random_vector<T>(static_cast<index>(item.size()), random);
+    d_entropies = random_vector<T>(static_cast<index>(item.size()), random);
     squares = random() % 2;
+    spread = random() % 2;
   }
   std::string text() const {
     std::ostringstream out;
@@ -59,7 +62,7 @@ template <class B, class T> results run_head(B& backend, const head_case<T>& c) 
   auto begin = own(backend, c.begin), item = own(backend, c.item), label = own(backend, c.label);
   auto hidden = place(backend, c.hidden.memory), embedding = place(backend, c.embedding.memory);
   auto d_hidden = place(backend, c.d_hidden.memory), d_embedding = place(backend, c.d_embedding.memory),
-       d_logps = place(backend, c.d_logps);
+       d_logps = place(backend, c.d_logps), d_entropies = place(backend, c.d_entropies);
   const std::size_t targets = c.item.size();
   auto out = own(backend, std::vector<S>(5 * targets, S(-1))),
        normalizer = own(backend, std::vector<S>(static_cast<std::size_t>(c.rows), S(-1)));
@@ -74,7 +77,7 @@ template <class B, class T> results run_head(B& backend, const head_case<T>& c) 
   S* const logps = out.data();
   detail::head_forward(
       backend, a, detail::head_outputs<S>{logps, logps + step, logps + 2 * step, logps + 3 * step, c.squares ? logps + 4 * step : nullptr});
-  detail::head_backward(backend, a, d_logps.data(), c.d_hidden.template in<S>(d_hidden.data()),
+  detail::head_backward(backend, a, detail::head_slopes<S>{d_logps.data(), c.spread ? d_entropies.data() : nullptr, logps + step}, c.d_hidden.template in<S>(d_hidden.data()),
                         c.d_embedding.template in<S>(d_embedding.data()));
   const std::vector<double> all = widened(out);
   const auto part = [&](index i) { return std::vector<double>(all.begin() + i * step, all.begin() + (i + 1) * step); };

@@ -74,7 +74,7 @@ template <class Make> void check_golden_models(const Make& make) {
       logits.insert(logits.end(), golden.logits.begin() + s * n * v, golden.logits.begin() + (s * n + n - 1) * v);
     CHECK(all_close(p.logits(), logits, value, 1));
     std::vector<double> gradients(static_cast<std::size_t>(model.size()));
-    p.backward(counted, gradients.data());
+    p.backward({.logps = counted}, gradients.data());
     check_gradients(model, golden, gradients.data(), slope);
 
     // Only the counted tokens as targets; most logits are computed twice.
@@ -89,7 +89,7 @@ template <class Make> void check_golden_models(const Make& make) {
     pass<B> walked(model, pass_kind::training, {.kept_logits_bytes = 4 * v * 8, .chunk_rows = 3});
     walked.forward(few);
     std::fill(gradients.begin(), gradients.end(), 0.0);
-    walked.backward(std::vector<double>(few.targets.size(), 1.0), gradients.data());
+    walked.backward({.logps = std::vector<double>(few.targets.size(), 1.0)}, gradients.data());
     check_gradients(model, golden, gradients.data(), slope);
 
     // As a tree: the first sequence branches at its middle into itself and into a made-up ending, and the second is a tree of its own,
@@ -113,7 +113,7 @@ template <class Make> void check_golden_models(const Make& make) {
     CHECK(all_close(found, tree_want, value, 1));
     if (outside == 0) {  // true of the masks that the generator makes
       std::fill(gradients.begin(), gradients.end(), 0.0);
-      p.backward(coefficients, gradients.data());
+      p.backward({.logps = coefficients}, gradients.data());
       check_gradients(model, golden, gradients.data(), slope);
     }
   }

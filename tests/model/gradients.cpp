@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole model's gradient: against central differences along random directions, and the same whether trees are shared or not.
+// The whole model's gradient: against central differences along random directions, the same whether trees are shared or not, and that of
+// the heads against dual numbers.
+#include <tilt/model/heads.hpp>
+#include <tilt/scalar/dual.hpp>
 #include <tilt/tensor/reference.hpp>
 
 #include "exactness.hpp"
@@ -18,8 +21,8 @@ tilt::packed_trees example() {
   return trees;
 }
 
-std::vector<double> coefficients(std::size_t n) {
-  std::mt19937 engine(3);
+std::vector<double> coefficients(std::size_t n, unsigned seed = 3) {
+  std::mt19937 engine(seed);
   std::normal_distribution<double> draw;
   std::vector<double> c(n);
   for (double& x : c) x = draw(engine);
@@ -28,47 +31,112 @@ std::vector<double> coefficients(std::size_t n) {
 
 }  // namespace
 
-TEST_CASE("the model's gradient agrees with central differences along random directions") {
-  for (const tilt::architecture type : every_architecture) {
-    B backend;
-    tilt::transformer<B> model(backend, small_config(type));
-    randomize(model, 21);
-    const tilt::packed_trees trees = example();
-    const std::vector<double> c = coefficients(trees.targets.size());
-    tilt::pass<B> p(model, tilt::pass_kind::training);
-    const auto objective = [&] {
-      p.forward(trees);
-      double sum = 0;
-      for (std::size_t t = 0; t < c.size(); ++t) sum += c[t] * p.logps()[t];
-      return sum;
-    };
-    objective();
-    std::vector<double> gradient(static_cast<std::size_t>(model.size()));
-    p.backward(c, gradient.data());
-
-    // One direction a tensor, so that no tensor's error hides behind another's size.
-    std::mt19937 engine(5);
-    std::normal_distribution<double> draw;
-    for (const tilt::parameter& parameter : model.parameters()) {
-      std::vector<double> direction(static_cast<std::size_t>(parameter.count));
-      double slope = 0, length = 0;
-      for (std::size_t i = 0; i < direction.size(); ++i) {
-        direction[i] = draw(engine);
-        slope += direction[i] * gradient[static_cast<std::size_t>(parameter.offset) + i];
-        length += direction[i] * direction[i];
-      }
-      const double h = 1e-5 / std::sqrt(length);
-      double* const w = model.weights() + parameter.offset;
-      const std::vector<double> start(w, w + parameter.count);
-      double side[2];
-      for (const int sign : {0, 1}) {
-        for (std::size_t i = 0; i < start.size(); ++i) w[i] = start[i] + (sign != 0 ? h : -h) * direction[i];
-        side[sign] = objective();
-      }
-      std::copy(start.begin(), start.end(), w);
-      INFO(parameter.name);
-      CHECK(close(slope, (side[1] - side[0]) / (2 * h), 1e-6, 1e-2 * std::sqrt(length)));
+/// Compares with central differences of the objective, along one direction a tensor, so that no tensor's error hides behind another's size.
+template <class Objective> void check_directions(tilt::transformer<B>& model, const std::vector<double>& gradient, const Objective& objective) {
+  std::mt19937 engine(5);
+  std::normal_distribution<double> draw;
+  for (const tilt::parameter& parameter : model.parameters()) {
+    std::vector<double> direction(static_cast<std::size_t>(parameter.count));
+    double slope = 0, length = 0;
+    for (std::size_t i = 0; i < direction.size(); ++i) {
+      direction[i] = draw(engine);
+      slope += direction[i] * gradient[static_cast<std::size_t>(parameter.offset) + i];
+      length += direction[i] * direction[i];
     }
+    const double h = 1e-5 / std::sqrt(length);
+    double* const w = model.weights() + parameter.offset;
+    const std::vector<double> start(w, w + parameter.count);
+    double side[2];
+    for (const int sign : {0, 1}) {
+      for (std::size_t i = 0; i < start.size(); ++i) w[i] = start[i] + (sign != 0 ? h : -h) * direction[i];
+      side[sign] = objective();
+    }
+    std::copy(start.begin(), start.end(), w);
+    INFO(parameter.name);
+    CHECK(close(slope, (side[1] - side[0]) / (2 * h), 1e-6, 1e-2 * std::sqrt(length)));
+  }
+}
+
+double dot(const std::vector<double>& c, std::span<const double> x) {
+  double sum = 0;
+  for (std::size_t t = 0; t < x.size(); ++t) sum += c[t] * x[t];
+  return sum;
+}
+
+TEST_CASE("the model's gradient agrees with central differences along random directions") {
+  for (const tilt::architecture type : every_architecture)
+    for (const tilt::model_heads heads : {tilt::language_model_heads, tilt::scalar_heads, tilt::model_heads{true, true}}) {
+      B backend;
+      tilt::model_config config = small_config(type);
+      config.vocabulary_head = heads.vocabulary;
+      config.value_head = heads.value;
+      tilt::transformer<B> model(backend, config);
+      randomize(model, 21);
+      const tilt::packed_trees trees = example();
+      const std::size_t n = trees.targets.size();
+      const std::vector<double> of_logps = coefficients(n, 3), of_entropies = coefficients(n, 4), of_values = coefficients(n, 5);
+      tilt::pass<B> p(model, tilt::pass_kind::training);
+      const bool all = heads.vocabulary && heads.value;
+      const auto objective = [&] {
+        p.forward(trees);
+        CHECK(p.logps().size() == (heads.vocabulary ? n : 0));
+        CHECK(p.values().size() == (heads.value ? n : 0));
+        return dot(of_logps, p.logps()) + (all ? dot(of_entropies, p.entropies()) : 0) + dot(of_values, p.values());
+      };
+      objective();
+      std::vector<double> gradient(static_cast<std::size_t>(model.size()));
+      tilt::target_slopes<double> slopes;
+      if (heads.vocabulary) slopes.logps = of_logps;
+      if (all) slopes.entropies = of_entropies;
+      if (heads.value) slopes.values = of_values;
+      p.backward(slopes, gradient.data());
+      INFO("architecture " << static_cast<int>(type) << ", vocabulary head " << heads.vocabulary << ", value head " << heads.value);
+      check_directions(model, gradient, objective);
+    }
+}
+
+TEST_CASE("the heads' slopes agree with dual numbers") {
+  // One row of hidden states with two targets; entry i of it, then of the embedding, then of the value's weight, is the variable.
+  constexpr tilt::index width = 5, vocabulary = 7, entries = width + vocabulary * width + width;
+  const std::vector<double> x = coefficients(entries, 9), c = coefficients(6, 10);
+  const tilt::token labels[] = {3, 0};
+  const auto outcome = [&](std::size_t variable) {
+    using dual = tilt::dual<double, 1>;
+    std::vector<dual> v(x.begin(), x.end());
+    v[variable] = dual::variable(x[variable], 0);
+    const dual *h = v.data(), *e = h + width, *w = e + vocabulary * width;
+    dual value(0.0), total(0.0), moment(0.0);
+    std::vector<dual> z;
+    for (tilt::index k = 0; k < vocabulary; ++k) {
+      dual sum(0.0);
+      for (tilt::index i = 0; i < width; ++i) sum = sum + h[i] * e[k * width + i];
+      z.push_back(sum);
+      total = total + exp(sum);
+    }
+    for (tilt::index i = 0; i < width; ++i) value = value + h[i] * w[i];
+    for (const dual& logit : z) moment = moment + exp(logit) / total * (logit - log(total));
+    dual sum(0.0);
+    for (std::size_t t = 0; t < 2; ++t)
+      sum = sum + dual(c[t]) * (z[static_cast<std::size_t>(labels[t])] - log(total)) - dual(c[2 + t]) * moment + dual(c[4 + t]) * value;
+    return sum.slope[0];
+  };
+
+  B backend;
+  std::vector<double> weights(x.begin() + width, x.end()), hidden(x.begin(), x.begin() + width), out(8), normalizer(1), kept(vocabulary), values(2), row(1), slopes(entries);
+  const std::int32_t begin[] = {0, 2}, item[] = {0, 1}, label[] = {3, 0};
+  const tilt::detail::row_targets targets{begin, item, label};
+  const auto states = tilt::matrix_of<const double>(hidden.data(), 1, width);
+  const tilt::detail::head_arguments<double> head{states, tilt::matrix_of<const double>(weights.data(), vocabulary, width), targets, normalizer.data(), {kept.data(), nullptr, 1, 0}};
+  const tilt::detail::value_head_arguments<double> value{states, weights.data() + vocabulary * width, targets, row.data()};
+  tilt::detail::head_forward(backend, head, {out.data(), out.data() + 2, out.data() + 4, out.data() + 6});
+  tilt::detail::value_head_forward(backend, value, values.data());
+  const auto d_hidden = tilt::matrix_of(slopes.data(), 1, width);
+  tilt::detail::head_backward(backend, head, {c.data(), c.data() + 2, out.data() + 2}, d_hidden, tilt::matrix_of(slopes.data() + width, vocabulary, width));
+  tilt::detail::value_head_backward(backend, value, c.data() + 4, d_hidden, true, slopes.data() + width + vocabulary * width);
+  CHECK(values[0] == values[1]);
+  for (std::size_t i = 0; i < slopes.size(); ++i) {
+    INFO("entry " << i);
+    CHECK(close(slopes[i], outcome(i), 1e-12, 1));
   }
 }
 
@@ -87,10 +155,10 @@ TEST_CASE("sharing a prompt changes neither log-probabilities nor, but for round
     tilt::pass<B> p(model, tilt::pass_kind::training);
     p.forward(shared);
     const std::vector<double> logps(p.logps().begin(), p.logps().end());
-    p.backward(c, one.data());
+    p.backward({.logps = c}, one.data());
     p.forward(apart);
     CHECK(std::vector<double>(p.logps().begin(), p.logps().end()) == logps);
-    p.backward(c, two.data());
+    p.backward({.logps = c}, two.data());
     CHECK(all_close(one, two, 1e-12, largest(one)));
   }
 }
@@ -108,11 +176,11 @@ TEST_CASE("gradients accumulate over any split of a batch") {
   std::vector<double> one(static_cast<std::size_t>(model.size())), two(one);
   tilt::pass<B> p(model, tilt::pass_kind::training);
   p.forward(whole);
-  p.backward(c, one.data());
+  p.backward({.logps = c}, one.data());
   p.forward(first);
-  p.backward(std::span(c).first(10), two.data());
+  p.backward({.logps = std::span(c).first(10)}, two.data());
   p.forward(second);
-  p.backward(std::span(c).last(8), two.data());
+  p.backward({.logps = std::span(c).last(8)}, two.data());
   CHECK(all_close(one, two, 1e-12, largest(one)));
 }
 
@@ -131,7 +199,7 @@ TEST_CASE("what does not fit the model is refused") {
   CHECK_THROWS_AS(p.forward(longer), tilt::error);
   append_flat(outside, {3, 61}, 0);
   CHECK_THROWS_AS(p.forward(outside), tilt::error);
-  CHECK_THROWS_AS(p.backward(std::vector<double>{}, nullptr), tilt::error);
+  CHECK_THROWS_AS(p.backward({}, nullptr), tilt::error);
   config.num_key_value_heads = 3;
   CHECK_THROWS_AS((tilt::transformer<B>(backend, config)), tilt::input_error);
 }

@@ -88,18 +88,20 @@ template <class T> class fused_backend : public reference_backend<T> {
     }
   }
 
-  void head_backward(const detail::head_arguments<T>& a, const T* d_logps, matrix_view<T> d_hidden, matrix_view<T> d_embedding) {
+  void head_backward(const detail::head_arguments<T>& a, const detail::head_slopes<T>& slopes, matrix_view<T> d_hidden, matrix_view<T> d_embedding) {
     ++calls.head_backward;
     for (index row = 0; row < a.hidden.extent[0]; ++row) {
       for (index i = 0; i < d_hidden.extent[1]; ++i) d_hidden(row, i) = T(0);
       for (index v = 0; v < a.embedding.extent[0]; ++v) {
-        T own = 0, all = 0;
+        T own = 0, all = 0, spread = 0, entropy = 0;
         for (index t = a.targets.begin[row]; t < a.targets.begin[row + 1]; ++t) {
-          const T c = d_logps[a.targets.item[t]];
+          const T c = slopes.logps[a.targets.item[t]];
           all += c;
+          if (slopes.entropies != nullptr) spread += slopes.entropies[a.targets.item[t]], entropy = slopes.entropy[a.targets.item[t]];
           if (a.targets.label[t] == v) own += c;
         }
-        const T dz = own - all * std::exp(logit(a, row, v) - a.normalizer[row]);
+        const T logp = logit(a, row, v) - a.normalizer[row];
+        const T dz = own - (all + spread * (logp + entropy)) * std::exp(logp);
         for (index i = 0; i < d_hidden.extent[1]; ++i) {
           d_hidden(row, i) += dz * a.embedding(v, i);
           d_embedding(v, i) += dz * a.hidden(row, i);

@@ -9,10 +9,24 @@
 
 namespace tilt {
 
+/// What of a response is a target.
+struct target_rule {
+  bool whole = false;   ///< false: each of its tokens, which the state before it predicts; true: the response, judged by its last state
+  token padding = -1;   ///< passed over at the end of what is judged, as transformers passes over a batch's padding; -1: nothing is
+};
+
+/// Tokens up to the last that is not padding.
+inline std::span<const token> without_padding(std::span<const token> tokens, token padding) {
+  while (!tokens.empty() && tokens.back() == padding) tokens = tokens.first(tokens.size() - 1);
+  return tokens;
+}
+
 /// Appends a prompt and some responses to a pack: the prompt once, then what follows of each response. The last prompt token predicts
-/// the first token of every response; a response's last token is predicted but predicts nothing, so it is not laid down at all.
-/// Responses without tokens or a prompt without tokens cannot be predicted: throws input_error naming the line. O(tokens).
-inline void append_tree(packed_trees& pack, std::span<const token> prompt, std::span<const std::span<const token>> responses, index line = 0) {
+/// the first token of every response; a response's last token is predicted but predicts nothing, so it is not laid down at all. Responses
+/// that are judged as a whole are laid down up to the last token that is not padding, whose state is their one target (the prompt's last
+/// where all is padding). Responses without tokens or a prompt without tokens: throws input_error naming the line. O(tokens).
+inline void append_tree(packed_trees& pack, std::span<const token> prompt, std::span<const std::span<const token>> responses, index line = 0,
+                        const target_rule& rule = {}) {
   const auto refuse = [line](const char* what) {
     const std::string where = line > 0 ? "line " + std::to_string(line) + ": " : "";
     throw input_error(where + what);
@@ -28,6 +42,13 @@ inline void append_tree(packed_trees& pack, std::span<const token> prompt, std::
   const index last_of_prompt = pack.tokens() - 1;
   for (const std::span<const token> tokens : responses) {
     if (tokens.empty()) refuse("a response has no tokens; leave the example out");
+    if (rule.whole) {
+      const std::span<const token> judged = without_padding(tokens, rule.padding);
+      if (!judged.empty()) lay_down(judged, root, static_cast<index>(prompt.size()));
+      pack.targets.push_back({judged.empty() ? last_of_prompt : pack.tokens() - 1, tokens.back()});
+      pack.response_begin.push_back(static_cast<index>(pack.targets.size()));
+      continue;
+    }
     pack.targets.push_back({last_of_prompt, tokens[0]});
     if (tokens.size() > 1) {
       const index first = pack.tokens();
@@ -49,7 +70,7 @@ inline void append_tree(packed_trees& pack, const prompt_tree& tree) {
 /// the next. No tree is split; one that is larger than the budget is a pack of its own. Memory is kept from one use to the next.
 class tree_packs {
  public:
-  explicit tree_packs(index max_tokens) : max_tokens_(max_tokens) {
+  explicit tree_packs(index max_tokens, target_rule rule = {}) : max_tokens_(max_tokens), rule_(rule) {
     if (max_tokens <= 0) throw input_error("max_tokens: " + std::to_string(max_tokens) + " is no budget of tokens; give a positive number");
   }
 
@@ -61,9 +82,9 @@ class tree_packs {
 
   void add(std::span<const token> prompt, std::span<const std::span<const token>> responses, index line = 0) {
     index tokens = static_cast<index>(prompt.size());
-    for (const std::span<const token> r : responses) tokens += static_cast<index>(r.size()) - 1;
+    for (const std::span<const token> r : responses) tokens += rule_.whole ? static_cast<index>(without_padding(r, rule_.padding).size()) : static_cast<index>(r.size()) - 1;
     if (used_ == 0 || packs_[used_ - 1].tokens() + tokens > max_tokens_) open();
-    append_tree(packs_[used_ - 1], prompt, responses, line);
+    append_tree(packs_[used_ - 1], prompt, responses, line, rule_);
     tree_begin_[used_] = ++trees_;
     tree_responses_.push_back(static_cast<index>(responses.size()));
   }
@@ -93,6 +114,7 @@ class tree_packs {
   }
 
   index max_tokens_;
+  target_rule rule_;
   std::vector<packed_trees> packs_;
   std::vector<index> tree_begin_, tree_responses_;
   std::vector<std::span<const token>> responses_;

@@ -43,9 +43,12 @@ struct model_config {
   bool feed_forward_bias = false;     ///< GPT-2, Llama with mlp_bias
   bool qk_norm = false;               ///< Qwen3: RMSNorm of each head's query and key
   bool tie_word_embeddings = true;
+  bool vocabulary_head = true;        ///< predicts tokens; a reward model does not
+  bool value_head = false;            ///< a scalar of each hidden state ("score.weight"): reward models and value functions
   double initializer_range = 0.02;
   token bos_token_id = -1;            ///< -1: none
   token eos_token_id = -1;
+  token pad_token_id = -1;            ///< read by reward models, which pass it over at a text's end
 
   index query_width() const { return num_attention_heads * head_dim; }
   index key_width() const { return num_key_value_heads * head_dim; }
@@ -68,6 +71,7 @@ struct model_config {
                         ") must be a multiple of num_key_value_heads (" + std::to_string(num_key_value_heads) + ")");
     if (rope != rope_kind::none && head_dim % 2 != 0)
       throw input_error("config: head_dim is " + std::to_string(head_dim) + "; rotary embedding needs an even one");
+    if (!vocabulary_head && !value_head) throw input_error("config: the model has no head; give it one for the vocabulary or for a value");
     if (!(norm_epsilon > 0)) throw input_error("config: the norm's epsilon must be positive");
   }
 };

@@ -9,6 +9,7 @@ namespace tilt::detail {
 // rows unless it fits a stated budget. A row may be the source of several targets (a prompt's last token predicts the first token of
 // every response); its logits are computed once. Backward, with c_t = dL/dlogp_t and c = Σ_t c_t over the row's targets:
 //   dz_v = Σ_{t: label_t = v} c_t − c·exp(z_v − lse),   dh = dz·E,   dE += dzᵀ·h.
+// An entropy H = −Σ_v π_v log π_v with coefficient e adds −e·π_v·(log π_v + H) to dz_v, log π_v = z_v − lse.
 
 /// What is reported of every target; each an array over targets in the caller's order.
 template <class T> struct head_outputs {
@@ -73,29 +74,50 @@ template <class T> struct head_forward_program {
   }
 };
 
+/// Derivatives of the loss that the head's backward starts from; each an array over targets in the caller's order.
+template <class T> struct head_slopes {
+  const T* logps;                ///< of log π(label)
+  const T* entropies = nullptr;  ///< of H; null where nothing depends on it
+  const T* entropy = nullptr;    ///< H itself, as forward gave it; read where `entropies` is not null
+};
+
 template <class T> struct head_backward_program {
   matrix_view<T> logits;  // z on entry, dz on return
   index first;
   row_targets targets;
   const T* normalizer;
-  const T* d_logps;  // of every target
+  head_slopes<T> d;
 
   template <class Team> TILT_HD void operator()(const Team& team, index r) const {
     const index n = logits.extent[1], row = first + r;
     T* const z = logits.data + r * logits.stride[0];
     T coefficient = constant<T>(0);
-    for (index t = targets.begin[row]; t < targets.begin[row + 1]; ++t) coefficient = coefficient + d_logps[targets.item[t]];
+    for (index t = targets.begin[row]; t < targets.begin[row + 1]; ++t) coefficient = coefficient + d.logps[targets.item[t]];
     const T log_sum = normalizer[row];
-    team.each(n, [=](const auto& lane, index i) {
-      using std::exp;
-      using number = decltype(lane.load(z, i));
-      lane.store(z, i, -(number(coefficient) * exp(lane.load(z, i) - number(log_sum))));
-    });
+    if (d.entropies == nullptr) {
+      team.each(n, [=](const auto& lane, index i) {
+        using std::exp;
+        using number = decltype(lane.load(z, i));
+        lane.store(z, i, -(number(coefficient) * exp(lane.load(z, i) - number(log_sum))));
+      });
+    } else {
+      T spread = constant<T>(0), entropy = constant<T>(0);
+      for (index t = targets.begin[row]; t < targets.begin[row + 1]; ++t) {
+        spread = spread + d.entropies[targets.item[t]];
+        entropy = d.entropy[targets.item[t]];  // one for all targets of a row
+      }
+      team.each(n, [=](const auto& lane, index i) {
+        using std::exp;
+        using number = decltype(lane.load(z, i));
+        const number logp = lane.load(z, i) - number(log_sum);
+        lane.store(z, i, -((number(coefficient) + number(spread) * (logp + number(entropy))) * exp(logp)));
+      });
+    }
     const head_backward_program self = *this;
     team.once([=] {
       for (index t = self.targets.begin[row]; t < self.targets.begin[row + 1]; ++t) {
         T& slot = z[self.targets.label[t]];
-        slot = slot + self.d_logps[self.targets.item[t]];
+        slot = slot + self.d.logps[self.targets.item[t]];
       }
     });
   }
@@ -137,8 +159,8 @@ template <class B>
 concept reads_head_forward =
     requires(B& b, const detail::head_arguments<typename B::scalar>& a, const detail::head_outputs<typename B::scalar>& out) { b.head_forward(a, out); };
 template <class B>
-concept reads_head_backward = requires(B& b, const detail::head_arguments<typename B::scalar>& a, const typename B::scalar* d_logps,
-                                       matrix_view<typename B::scalar> d) { b.head_backward(a, d_logps, d, d); };
+concept reads_head_backward = requires(B& b, const detail::head_arguments<typename B::scalar>& a, const detail::head_slopes<typename B::scalar>& slopes,
+                                       matrix_view<typename B::scalar> d) { b.head_backward(a, slopes, d, d); };
 /// A backend with a vocabulary head of its own: members head_forward and head_backward that take what the functions below take after
 /// the backend, and do what they do; whether they use the memory that is given for logits is theirs. Found at compile time.
 template <class B>
@@ -150,7 +172,7 @@ namespace tilt::detail {
 
 template <class B> struct require_whole_head {
   static_assert(reads_head_forward<B> == reads_head_backward<B>,
-                "a backend that fuses the vocabulary head needs both head_forward(a, out) and head_backward(a, d_logps, d_hidden, d_embedding) "
+                "a backend that fuses the vocabulary head needs both head_forward(a, out) and head_backward(a, slopes, d_hidden, d_embedding) "
                 "(docs/backends.md, Fast paths)");
   static constexpr bool value = fuses_head<B>;
 };
@@ -166,13 +188,13 @@ template <backend B> void head_forward(B& b, const head_arguments<typename B::sc
 
 /// d_hidden is assigned; d_embedding accumulates. Kept logits are used up.
 template <backend B>
-void head_backward(B& b, const head_arguments<typename B::scalar>& a, const typename B::scalar* d_logps,
+void head_backward(B& b, const head_arguments<typename B::scalar>& a, const head_slopes<typename B::scalar>& slopes,
                    matrix_view<typename B::scalar> d_hidden, matrix_view<typename B::scalar> d_embedding) {
   using T = typename B::scalar;
-  if constexpr (require_whole_head<B>::value) return b.head_backward(a, d_logps, d_hidden, d_embedding);
+  if constexpr (require_whole_head<B>::value) return b.head_backward(a, slopes, d_hidden, d_embedding);
   for_each_chunk(a.memory, a.hidden.extent[0], a.embedding.extent[0], [&](index first, index count, matrix_view<T> logits, bool kept) {
     if (!kept) b.gemm(row_range(a.hidden, first, count), transposed(a.embedding), logits, false);
-    b.rows(count, head_backward_program<T>{logits, first, a.targets, a.normalizer, d_logps}, {});
+    b.rows(count, head_backward_program<T>{logits, first, a.targets, a.normalizer, slopes}, {});
     b.gemm(logits, a.embedding, row_range(d_hidden, first, count), false);
     b.gemm(transposed(matrix_view<const T>(logits)), row_range(a.hidden, first, count), d_embedding, true);
   });

@@ -40,9 +40,13 @@ template <class T> struct layer_weights {
 template <class T> struct decoder_weights {
   T* embedding = nullptr;   ///< [V, d]
   T* positions = nullptr;   ///< [P, d], GPT-2 only
-  T* head = nullptr;        ///< [V, d]; the embedding where tied
+  T* head = nullptr;        ///< [V, d]; the embedding where tied; not read without a vocabulary head
+  T* value = nullptr;       ///< [1, d]; null without a value head
   norm_weights<T> final_norm;
 };
+
+/// What transformers calls the scalar head.
+inline constexpr const char* value_parameter = "score.weight";
 
 /// The table of a model's tensors and the way from it to pointers. Tensors that decay come first in the flat buffer, so that an
 /// optimiser needs two loops and no mask.
@@ -72,6 +76,7 @@ class parameter_table {
     w.embedding = at(base, embedding_);
     w.positions = at(base, positions_);
     w.head = head_ < 0 ? w.embedding : at(base, head_);
+    w.value = at(base, value_);
     w.final_norm = norm(base, final_norm_);
     return w;
   }
@@ -153,7 +158,7 @@ class parameter_table {
       layers_.push_back(e);
     }
     final_norm_ = norm_entries("model.norm", d);
-    if (!c.tie_word_embeddings) head_ = add("lm_head.weight", {c.vocab_size, d}, true);
+    list_heads();
   }
 
   void list_gpt2() {
@@ -173,7 +178,13 @@ class parameter_table {
       layers_.push_back(e);
     }
     final_norm_ = norm_entries("transformer.ln_f", d);
-    if (!c.tie_word_embeddings) head_ = add("lm_head.weight", {c.vocab_size, d}, true);
+    list_heads();
+  }
+
+  /// Names of transformers' classes for causal language modelling and for sequence classification with one label.
+  void list_heads() {
+    if (config_.vocabulary_head && !config_.tie_word_embeddings) head_ = add("lm_head.weight", {config_.vocab_size, config_.hidden_size}, true);
+    if (config_.value_head) value_ = add(value_parameter, {1, config_.hidden_size}, true);
   }
 
   template <class T> T* at(T* base, int entry) const {
@@ -185,7 +196,7 @@ class parameter_table {
   std::vector<parameter> parameters_;
   std::vector<layer_entries> layers_;
   entries final_norm_;
-  int embedding_ = -1, positions_ = -1, head_ = -1;
+  int embedding_ = -1, positions_ = -1, head_ = -1, value_ = -1;
   index size_ = 0, decayed_size_ = 0;
 };
 

@@ -6,6 +6,7 @@
 #include <tilt/model/head.hpp>
 #include <tilt/model/layer.hpp>
 #include <tilt/model/transformer.hpp>
+#include <tilt/model/value_head.hpp>
 #include <tilt/tensor/arena.hpp>
 
 namespace tilt {
@@ -45,6 +46,13 @@ struct pass_options {
   bool log_squares = false;                    ///< whether forward also gives log Σ_v π(v)² of every target
 };
 
+/// Derivatives of a loss that a backward pass starts from, one for each target of what forward said of it. An empty range stands for zeros.
+template <class T> struct target_slopes {
+  std::span<const T> logps = {};
+  std::span<const T> entropies = {};
+  std::span<const T> values = {};
+};
+
 /// Forward and, for training, backward of a transformer over packed trees. Owns the one arena that all activations live in; calls
 /// after `reserve` with enough limits allocate nothing. Uses the transformer's weights as they are at the call.
 template <class B> class pass {
@@ -73,6 +81,7 @@ template <class B> class pass {
       rope_positions_ = longest;
     }
   }
+  const transformer<B>& model() const { return *model_; }
   index arena_bytes() const { return arena_.capacity(); }
 
   /// Log-probabilities of all targets. Throws `error` on trees that do not fit the model.
@@ -90,21 +99,32 @@ template <class B> class pass {
     if (targets_ > 0) backend().copy_out(outputs_.logps, outputs() * targets_, host_.data());
   }
 
-  /// Per target, in the batch's order; on the host.
+  /// Per target, in the batch's order; on the host. Empty without a vocabulary head.
   std::span<const scalar> logps() const { return output(0); }
   std::span<const scalar> entropies() const { return output(1); }    ///< nats
   std::span<const scalar> mean_logits() const { return output(2); }  ///< over the vocabulary
   std::span<const scalar> top1() const { return output(3); }         ///< 1 where the label is the most probable token, else 0
   /// log Σ_v π(v)², the logarithm of the probability that two draws agree; empty unless the options ask for it.
   std::span<const scalar> log_squares() const { return options_.log_squares ? output(4) : std::span<const scalar>(); }
+  /// The value head's, of the state that predicts the target (a text's last, where targets are whole texts); empty without one.
+  std::span<const scalar> values() const { return config().value_head ? host(words(), 1) : std::span<const scalar>(); }
 
-  /// gradients += Σ_t d_logps[t]·∂logp_t/∂weights, for the batch of the last forward; a flat buffer of the model's size. Once a forward.
-  void backward(std::span<const scalar> d_logps, scalar* gradients) {
+  /// gradients += Σ_t d.logps[t]·∂logp_t/∂weights, likewise of entropies and values, for the batch of the last forward; a flat buffer of the
+  /// model's size. Once a forward.
+  void backward(const target_slopes<scalar>& d, scalar* gradients) {
     if (kind_ != pass_kind::training) throw error("pass: backward needs a pass made for training");
-    if (static_cast<index>(d_logps.size()) != targets_) throw error("pass: backward takes one coefficient a target");
+    const auto take = [this](std::span<const scalar> given, scalar* to, bool known) {
+      if (given.empty() && known) return fill(backend(), to, targets_, scalar(0));
+      if (given.empty()) return;
+      if (!known) throw error("pass: the model has not the head that backward has a slope of");
+      if (static_cast<index>(given.size()) != targets_) throw error("pass: backward takes one slope a target");
+      backend().copy_in(given.data(), targets_, to);
+    };
     if (targets_ == 0) return;
-    backend().copy_in(d_logps.data(), targets_, d_logps_);
-    run_backward(gradients);
+    take(d.logps, d_logps_, config().vocabulary_head);
+    if (!d.entropies.empty()) take(d.entropies, d_entropies_, config().vocabulary_head);
+    take(d.values, d_values_, config().value_head);
+    run_backward(gradients, !d.entropies.empty());
   }
 
   /// Logits of the tokens that predict something, ascending [rows, V], for a pass made for inference. Allocates; for tests and tools.
@@ -123,10 +143,11 @@ template <class B> class pass {
   B& backend() const { return model_->backend(); }
   std::size_t layers() const { return static_cast<std::size_t>(config().num_hidden_layers); }
   bool training() const { return kind_ == pass_kind::training; }
-  index outputs() const { return options_.log_squares ? 5 : 4; }
-  std::span<const scalar> output(index which) const {
-    return {host_.data() + which * targets_, static_cast<std::size_t>(targets_)};
-  }
+  /// Arrays over targets that forward gives: those of the vocabulary head, then the value.
+  index words() const { return !config().vocabulary_head ? 0 : options_.log_squares ? 5 : 4; }
+  index outputs() const { return words() + (config().value_head ? 1 : 0); }
+  std::span<const scalar> host(index which, index have) const { return {host_.data() + which * targets_, static_cast<std::size_t>(have * targets_)}; }
+  std::span<const scalar> output(index which) const { return host(which, which < words() ? 1 : 0); }
   bool fits(const pass_limits& l) const {
     return l.tokens <= limits_.tokens && l.rows <= limits_.rows && l.targets <= limits_.targets && l.segments <= limits_.segments &&
            l.path_segments <= limits_.path_segments && l.longest <= limits_.longest;
@@ -211,13 +232,18 @@ template <class B> class pass {
     outputs_.mean_logits = outputs_.entropies + l.targets;
     outputs_.top1 = outputs_.mean_logits + l.targets;
     outputs_.log_squares = options_.log_squares ? outputs_.top1 + l.targets : nullptr;
+    values_ = outputs_.logps + words() * l.targets;
+    row_values_ = arena.template take<scalar>(config().value_head ? l.rows : 0);
     const index row_bytes = v * static_cast<index>(sizeof(scalar));
-    memory_.kept_rows = training() ? std::min(l.rows, options_.kept_logits_bytes / row_bytes) : 0;
-    memory_.chunk_rows = std::min(l.rows, options_.chunk_rows);
+    const index head_rows = config().vocabulary_head ? l.rows : 0;
+    memory_.kept_rows = training() ? std::min(head_rows, options_.kept_logits_bytes / row_bytes) : 0;
+    memory_.chunk_rows = std::min(head_rows, options_.chunk_rows);
     memory_.kept = arena.template take<scalar>(memory_.kept_rows * v);
-    memory_.chunk = arena.template take<scalar>(memory_.kept_rows < l.rows ? memory_.chunk_rows * v : 0);
+    memory_.chunk = arena.template take<scalar>(memory_.kept_rows < head_rows ? memory_.chunk_rows * v : 0);
     if (training()) {
       d_logps_ = arena.template take<scalar>(l.targets);
+      d_entropies_ = arena.template take<scalar>(l.targets);
+      d_values_ = arena.template take<scalar>(l.targets);
       d_rows_ = arena.template take<scalar>(l.rows * d);
       d_stream_ = arena.template take<scalar>(l.tokens * d);
     }
@@ -232,7 +258,12 @@ template <class B> class pass {
   detail::head_arguments<scalar> head() const {
     const auto w = model_->table().decoder(static_cast<const scalar*>(model_->weights()));
     return {matrix_of<const scalar>(final_, rows_, config().hidden_size), matrix_of(w.head, config().vocab_size, config().hidden_size),
-            {device(target_begin_), device(target_item_), device(target_label_)}, normalizer_, memory_};
+            row_targets(), normalizer_, memory_};
+  }
+  detail::row_targets row_targets() const { return {device(target_begin_), device(target_item_), device(target_label_)}; }
+  detail::value_head_arguments<scalar> value_head() const {
+    const auto w = model_->table().decoder(static_cast<const scalar*>(model_->weights()));
+    return {matrix_of<const scalar>(final_, rows_, config().hidden_size), w.value, row_targets(), row_values_};
   }
 
   void run_forward() {
@@ -256,17 +287,20 @@ template <class B> class pass {
     if (rows_ == 0) return;
     detail::norm_forward(b, matrix_of(output_, rows_, d), w.final_norm.weight, w.final_norm.bias, static_cast<scalar>(config().norm_epsilon),
                          matrix_of(final_, rows_, d), final_statistics_);
-    detail::head_forward(b, head(), outputs_);
+    if (config().vocabulary_head) detail::head_forward(b, head(), outputs_);
+    if (config().value_head) detail::value_head_forward(b, value_head(), values_);
   }
 
-  void run_backward(scalar* gradients) {
+  void run_backward(scalar* gradients, bool entropies) {
     B& b = backend();
     const index d = config().hidden_size;
     const auto w = model_->table().decoder(static_cast<const scalar*>(model_->weights()));
     const auto g = model_->table().decoder(gradients);
     fill(b, scratch_.ones, tokens_ * (config().qk_norm ? config().num_attention_heads : 1), scalar(1));
     const matrix_view<scalar> d_final = matrix_of(scratch_.projected, rows_, d), d_rows = matrix_of(d_rows_, rows_, d);
-    detail::head_backward(b, head(), d_logps_, d_final, matrix_of(g.head, config().vocab_size, d));
+    if (config().vocabulary_head)
+      detail::head_backward(b, head(), {d_logps_, entropies ? d_entropies_ : nullptr, outputs_.entropies}, d_final, matrix_of(g.head, config().vocab_size, d));
+    if (config().value_head) detail::value_head_backward(b, value_head(), d_values_, d_final, config().vocabulary_head, g.value);
     detail::norm_backward(b, matrix_of(output_, rows_, d), w.final_norm.weight, final_statistics_, d_final, d_rows, false,
                           g.final_norm.weight, g.final_norm.bias, matrix_of(scratch_.terms, rows_, d), scratch_.ones);
     scalar* dy = d_rows_;
@@ -307,7 +341,8 @@ template <class B> class pass {
   scalar* stream_[2] = {};
   detail::layer_scratch<scalar> scratch_;
   scalar *output_ = nullptr, *final_ = nullptr, *final_statistics_ = nullptr, *normalizer_ = nullptr;
-  scalar *d_logps_ = nullptr, *d_rows_ = nullptr, *d_stream_ = nullptr;
+  scalar *d_logps_ = nullptr, *d_entropies_ = nullptr, *d_values_ = nullptr, *d_rows_ = nullptr, *d_stream_ = nullptr;
+  scalar *values_ = nullptr, *row_values_ = nullptr;
   detail::head_outputs<scalar> outputs_;
   detail::head_memory<scalar> memory_;
 };
