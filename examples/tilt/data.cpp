@@ -23,6 +23,7 @@ void tell(const std::string& path, const tokenize_report& r) {
   std::string text;
   const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
   if (!r.prompt_fills_length.empty()) add("left out, as the prompt fills max_length: " + lines_text(r.prompt_fills_length));
+  if (!r.longer.empty()) add("left out, as longer than max_length: " + lines_text(r.longer));
   if (!r.empty_completion.empty()) add("left out, as a completion is empty: " + lines_text(r.empty_completion));
   if (!r.no_first_token.empty())
     add("left out, as the prompt has no tokens and the responses begin differently: " + lines_text(r.no_first_token));
@@ -46,7 +47,7 @@ prompt_tree whole_sequence(const prompt_tree& tree) {
 std::vector<prompt_tree> load_data(const std::string& path, data_shape shape, const model_folder& folder, const data_rules& rules) {
   const std::vector<example> examples = read_examples(path);
   const text_encoder encoder = folder.encoder();
-  const tokenize_options options{.max_length = rules.max_length, .max_prompt_length = rules.max_prompt_length};
+  const tokenize_options options{.max_length = rules.max_length, .max_prompt_length = rules.max_prompt_length, .drop_longer = rules.drop_longer};
   tokenized_examples data;
   try {
     switch (shape) {
@@ -71,7 +72,8 @@ std::vector<prompt_tree> load_data(const std::string& path, data_shape shape, co
                       "; give it a text, or leave such examples out with --drop-empty");
   if (data.trees.empty())
     throw input_error(path + ": none of its " + plural(static_cast<std::size_t>(r.examples), "example") + " can be used, as " +
-                      (!r.no_first_token.empty() ? "their prompts have no tokens"
+                      (!r.longer.empty() ? "they are longer than max_length (" + std::to_string(rules.max_length) + " tokens)"
+                       : !r.no_first_token.empty() ? "their prompts have no tokens"
                        : r.prompt_fills_length.empty()
                            ? "their completions are empty"
                            : "their prompts fill max_length (" + std::to_string(rules.max_length) + " tokens)") +

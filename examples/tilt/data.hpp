@@ -15,6 +15,7 @@ enum class data_shape { pairs, rankings, labelled, demonstrations };
 struct data_rules {
   index max_length = 1024;
   index max_prompt_length = 0;
+  bool drop_longer = false;          ///< leave examples out that max_length would cut
   bool drop_empty = false;           ///< leave examples without a completion out, instead of refusing them
   bool completion_only_loss = true;  ///< of demonstrations: predict the completion, not the prompt
 };

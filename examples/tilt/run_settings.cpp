@@ -101,8 +101,12 @@ void add_run(settings& s, run_choice& c, bool reference, const std::function<voi
   training_options& o = c.options;
   s.group("Files");
   s.add("model", c.model, "Hugging Face model folder to train", "FOLDER").also("model_name_or_path");
-  s.add("train", c.train, "training examples, JSONL or JSON, also .gz", "FILE").also("train_file");
-  s.add("eval", c.eval, "examples to evaluate on, never trained on", "FILE").also("eval_file");
+  if (c.on_prompts) {
+    s.add("train", c.train, "prompts: JSONL with \"prompt\", or lines of text", "FILE").also("train_file");
+  } else {
+    s.add("train", c.train, "training examples, JSONL or JSON, also .gz", "FILE").also("train_file");
+    s.add("eval", c.eval, "examples to evaluate on, never trained on", "FILE").also("eval_file");
+  }
   s.add("output", c.output, "folder for the trained model, metrics.jsonl and checkpoints [MODEL's name and the method]", "FOLDER")
       .also("output_dir");
   if (reference)
@@ -112,11 +116,13 @@ void add_run(settings& s, run_choice& c, bool reference, const std::function<voi
   s.add_resume(c.resume, c.resume_from);
 
   s.group("Data");
-  s.add("max_length", c.max_length, "tokens of prompt and response, which is cut at its end; 0: no limit").read_null = [&c] {
+  if (!c.on_prompts) s.add("max_length", c.max_length,
+        c.drop_longer ? "tokens of prompt and response; longer pairs are left out; 0: no limit"
+                      : "tokens of prompt and response, which is cut at its end; 0: no limit").read_null = [&c] {
     c.max_length = 0;
   };
   s.add("max_prompt_length", c.max_prompt_length, "tokens of a prompt, which is cut at its beginning; 0: no limit");
-  s.add("drop_empty", c.drop_empty, "leave examples with an empty completion out instead of refusing them");
+  if (!c.on_prompts) s.add("drop_empty", c.drop_empty, "leave examples with an empty completion out instead of refusing them");
   s.add("shuffle", o.shuffle, "another order in each epoch");
   translate(s, "train_sampling_strategy", {"random", "sequential"}, [&o](const std::string& word) { o.shuffle = word == "random"; });
   s.add("seed", o.seed, "of the order");
@@ -125,7 +131,7 @@ void add_run(settings& s, run_choice& c, bool reference, const std::function<voi
   add_loss();
   s.group("Training");
   s.add("learning_rate", o.learning_rate, "the largest learning rate");
-  s.add("batch_size", o.batch_size, "examples in a micro-batch").also("per_device_train_batch_size");
+  s.add("batch_size", o.batch_size, c.on_prompts ? "prompts of a step, times gradient_accumulation_steps" : "examples in a micro-batch").also("per_device_train_batch_size");
   s.add("gradient_accumulation_steps", o.gradient_accumulation_steps, "micro-batches in a step");
   s.add("max_steps", o.max_steps, "steps; -1: as num_train_epochs says");
   s.add("num_train_epochs", o.num_train_epochs, "passes over the data");
@@ -151,14 +157,16 @@ void add_run(settings& s, run_choice& c, bool reference, const std::function<voi
   s.add("logging_steps", o.logging_steps, "steps that a line of metrics.jsonl sums up");
   translate(s, "logging_strategy", {"steps"}, [](const std::string&) {});
   s.add("logging_first_step", o.logging_first_step, "a line after the first step too");
-  s.add("eval_steps", o.eval_steps, "steps between evaluations; 0: before and after training only");
-  s.add("eval_on_start", o.eval_on_start, "evaluate before training");
-  s.add("eval_batch_size", o.eval_batch_size, "examples in a micro-batch of evaluation").also("per_device_eval_batch_size");
-  translate(s, "eval_strategy", {"no", "steps"}, [&c](const std::string& w) { c.eval_strategy = w; }).also("evaluation_strategy");
+  if (!c.on_prompts) {
+    s.add("eval_steps", o.eval_steps, "steps between evaluations; 0: before and after training only");
+    s.add("eval_on_start", o.eval_on_start, "evaluate before training");
+    s.add("eval_batch_size", o.eval_batch_size, "examples in a micro-batch of evaluation").also("per_device_eval_batch_size");
+    translate(s, "eval_strategy", {"no", "steps"}, [&c](const std::string& w) { c.eval_strategy = w; }).also("evaluation_strategy");
+  }
   s.add("save_steps", o.save_steps, "steps between checkpoints; 0: none on the way");
   translate(s, "save_strategy", {"no", "steps", "best"}, [&c](const std::string& w) { c.save_strategy = w; });
   s.add("save_total_limit", o.save_total_limit, "checkpoints that are kept; 0: all");
-  s.add("keep_best", o.keep_best, "also keep the checkpoint with the lowest evaluation loss");
+  if (!c.on_prompts) s.add("keep_best", o.keep_best, "also keep the checkpoint with the lowest evaluation loss");
 
   s.group("Machine");
   add_compute(s, c.machine);
@@ -174,7 +182,7 @@ void settle_run(settings& s, run_choice& c) {
     c.output = (model.has_filename() ? model.filename() : model.parent_path().filename()).string() + "-" + s.command();
   }
   const auto on_line = [&s](const char* name) { return s[name].from_command_line(); };
-  if (c.eval_strategy == "no" && !on_line("eval_steps")) o.eval_steps = 0;
+  if (!c.on_prompts && c.eval_strategy == "no" && !on_line("eval_steps")) o.eval_steps = 0;
   if (c.eval_strategy == "steps" && o.eval_steps == 0) o.eval_steps = o.logging_steps;
   if (c.save_strategy == "no" && !on_line("save_steps")) o.save_steps = 0;
   if (c.save_strategy == "steps" && !s.given("save_steps")) o.save_steps = 500;
@@ -182,7 +190,8 @@ void settle_run(settings& s, run_choice& c) {
     o.keep_best = true;
     if (!on_line("save_steps")) o.save_steps = 0;
   }
-  if (c.eval.empty()) {
+  if (c.on_prompts) c.max_length = 0, o.eval_on_start = false;
+  if (c.eval.empty() && !c.on_prompts) {
     for (const char* name : {"eval_steps", "eval_on_start", "eval_batch_size"})
       if (on_line(name)) s.refuse(name, "there are no examples to evaluate on without --eval");
     s.refuse("keep_best", "which is best is told by examples to evaluate on, and --eval is not given");

@@ -10,13 +10,15 @@
 
 namespace tilt::program {
 
-/// What `dpo`, `kto` and `sft` are told alike.
+/// What the subcommands that train are told alike.
 struct run_choice {
   std::string model, train, eval, output, reference_model;
   index max_length = 1024;      ///< tokens of prompt and response together; 0: no limit
   index max_prompt_length = 0;  ///< 0: no limit
+  bool drop_longer = false;     ///< leave examples out that max_length would cut
   bool drop_empty = false;      ///< leave examples without a completion out, instead of refusing them
   bool completion_only_loss = true;
+  bool on_prompts = false;      ///< the run makes its own responses to prompts, and evaluates on none
   bool resume = false;
   std::string resume_from;  ///< a checkpoint; empty: the last one in `output`
   compute machine;

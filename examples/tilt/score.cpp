@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <tilt/io/examples.hpp>
 #include <tilt/io/model_folder.hpp>
 #include <tilt/io/tokenize.hpp>
+#include <tilt/train/calibration.hpp>
 #include <vector>
 
 #include "commands.hpp"
@@ -21,14 +23,18 @@ constexpr const char* more = R"(
 A line in, a line out: for each of "chosen", "rejected", "completion" and "text" an object {"ids", "token_logps", "logp", "tokens"} of the
 response's tokens with the end token that training appends, and "reference_logp" with --reference-model. A text's first token is not
 predicted, and not among the ids. A line {"ids": [...]} is scored as it stands, after its first token; its object is the whole line.
+With --reward-model each object has the "reward" of its text; of pairs, standard error tells the share that it gets right, with a 95 % interval,
+and how good its probabilities are.
 
-  tilt score --model SmolLM2-dpo --reference-model SmolLM2 --data pairs.jsonl --output scores.jsonl)";
+  tilt score --model SmolLM2-dpo --reference-model SmolLM2 --data pairs.jsonl --output scores.jsonl
+  tilt score --reward-model SmolLM2-reward --data pairs.jsonl)";
 
 struct score_command {
   explicit score_command(CLI::App& app) : options(app) {
     options.group("Files");
     options.add("model", model, "Hugging Face model folder", "FOLDER").also("model_name_or_path");
     options.add("reference_model", reference_model, "another one, for reference_logp", "FOLDER").also("ref_model");
+    options.add("reward_model", reward_model, "a folder that tilt reward has made, for reward; --model may then be left away", "FOLDER").also("reward_model_path");
     options.add("data", data, "JSONL or JSON of pairs, completions, texts or {\"ids\": [...]}, also .gz", "FILE");
     options.add("output", output, "file for the scores [standard output]", "FILE");
     options.allow_config();
@@ -43,37 +49,68 @@ struct score_command {
 
   int run() {
     options.apply();
-    options.require("model", "the folder of the model");
+    if (reward_model.empty()) options.require("model", "the folder of the model (or --reward-model)");
+    if (model.empty()) options.refuse("reference_model", "reference_logp stands beside the log-probabilities of --model, which is not given");
     options.require("data", "the file with the examples to score");
     if (max_tokens < 1)
       throw input_error(options["max_tokens"].source + ": " + std::to_string(max_tokens) + " cannot be used; give a positive number");
     if (max_length < 0)
       throw input_error(options["max_length"].source + ": " + std::to_string(max_length) + " is negative; give a number of tokens, or 0");
-    const model_folder folder(model);
+    const model_folder folder(model.empty() ? reward_model : model);
+    if (!model.empty() && !folder.config().vocabulary_head)
+      throw input_error("--model: " + model + " is a reward model, which predicts no tokens; give it as --reward-model");
+    if (!reward_model.empty() && !model_folder(reward_model).config().value_head)
+      throw input_error("--reward-model: " + reward_model + " is no reward model, as it has no score.weight; give a folder that tilt reward has made");
     const std::vector<example> examples = read_examples(data);
     const std::vector<prompt_tree> trees = laid_out(examples, folder);
-    std::vector<double> reference;
-    if (!reference_model.empty()) {
-      const model_folder other(reference_model);
-      if (other.config().vocab_size != folder.config().vocab_size)
-        throw input_error(reference_model + ": its vocabulary has " + std::to_string(other.config().vocab_size) +
-                          " tokens and the model's " + std::to_string(folder.config().vocab_size) +
-                          "; give a reference with the model's tokenizer");
-      reference = scores_of(other, trees, "reference");
-    }
-    const std::vector<double> scores = scores_of(folder, trees, "score");
+    found all;
+    if (!reward_model.empty()) all.rewards = of_another(reward_model, folder, trees, "reward", &session::rewards);
+    if (!reference_model.empty()) all.reference = of_another(reference_model, folder, trees, "reference", &session::score);
+    if (!model.empty()) all.logps = values_of(folder, trees, "score", &session::score);
     result_writer results(output);
-    std::size_t at = 0;
-    for (std::size_t i = 0; i < examples.size(); ++i) results.write(line_of(examples[i], trees[i], scores, reference, at) + "\n");
+    place at;
+    for (std::size_t i = 0; i < examples.size(); ++i) results.write(line_of(examples[i], trees[i], all, at) + "\n");
     results.finish();
+    if (!reward_model.empty()) tell_calibration(examples, trees, all.rewards);
     return 0;
   }
 
  private:
-  std::vector<double> scores_of(const model_folder& folder, const std::vector<prompt_tree>& trees, const char* name) const {
+  /// What the models say, response after response; empty where one was not given.
+  struct found {
+    std::vector<double> logps, reference;  ///< of every token
+    std::vector<double> rewards;           ///< of every response
+  };
+  /// How far the lines have come.
+  struct place {
+    std::size_t token = 0, response = 0;
+  };
+  using reading = std::vector<double> (session::*)(std::span<const prompt_tree>, index, const std::function<void(index)>&);
+
+  std::vector<double> values_of(const model_folder& folder, const std::vector<prompt_tree>& trees, const char* name, reading read) const {
     const std::unique_ptr<session> model_session = open_session(machine, folder);
     progress bar(name, static_cast<index>(trees.size()), {.unit = "examples"});
-    return model_session->score(trees, max_tokens, [&](index done) { bar.update(done); });
+    return ((*model_session).*read)(trees, max_tokens, [&](index done) { bar.update(done); });
+  }
+  std::vector<double> of_another(const std::string& path, const model_folder& folder, const std::vector<prompt_tree>& trees, const char* name,
+                                 reading read) const {
+    const model_folder other(path);
+    if (other.config().vocab_size != folder.config().vocab_size)
+      throw input_error(path + ": its vocabulary has " + std::to_string(other.config().vocab_size) + " tokens and the model's " +
+                        std::to_string(folder.config().vocab_size) + "; give one with the model's tokenizer");
+    return values_of(other, trees, name, read);
+  }
+
+  /// Over the pairs, on standard error.
+  static void tell_calibration(const std::vector<example>& examples, const std::vector<prompt_tree>& trees, const std::vector<double>& rewards) {
+    std::vector<double> margins;
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < trees.size(); at += trees[i++].responses.size())
+      if (examples[i].kind == example_kind::pair) margins.push_back(rewards[at] - rewards[at + 1]);
+    if (margins.empty()) return;
+    const calibration c = calibrate(margins);
+    std::fprintf(stderr, "tilt: of %td pairs %.3f have the chosen response ahead (95 %%: %.3f to %.3f); Brier score %.4f, log loss %.4f, calibration error %.4f\n",
+                 c.pairs, c.accuracy.value, c.accuracy.low, c.accuracy.high, c.brier, c.log_loss, c.expected_calibration_error);
   }
 
   /// One tree an example, as training makes them; here nothing may be left out.
@@ -122,19 +159,25 @@ struct score_command {
     return text_sequence(e.ids, e.line);
   }
 
-  static std::string line_of(const example& e, const prompt_tree& tree, const std::vector<double>& scores,
-                             const std::vector<double>& reference, std::size_t& at) {
+  static std::string line_of(const example& e, const prompt_tree& tree, const found& all, place& at) {
     const auto response = [&](std::size_t r) {
       const std::vector<token>& ids = tree.responses[r].tokens;
-      double sum = 0, reference_sum = 0;
-      std::vector<double> logps;
-      for (std::size_t t = 0; t < ids.size(); ++t, ++at) {
-        logps.push_back(scores[at]);
-        sum += scores[at];
-        if (!reference.empty()) reference_sum += reference[at];
+      const auto sum = [&](const std::vector<double>& values) {
+        double total = 0;
+        for (std::size_t t = 0; t < ids.size(); ++t) total += values[at.token + t];
+        return total;
+      };
+      nlohmann::ordered_json object{{"ids", ids}};
+      if (!all.logps.empty()) {
+        const auto begin = all.logps.begin() + static_cast<std::ptrdiff_t>(at.token);
+        object["token_logps"] = std::vector<double>(begin, begin + static_cast<std::ptrdiff_t>(ids.size()));
+        object["logp"] = sum(all.logps);
       }
-      nlohmann::ordered_json object{{"ids", ids}, {"token_logps", logps}, {"logp", sum}, {"tokens", ids.size()}};
-      if (!reference.empty()) object["reference_logp"] = reference_sum;
+      object["tokens"] = ids.size();
+      if (!all.reference.empty()) object["reference_logp"] = sum(all.reference);
+      if (!all.rewards.empty()) object["reward"] = all.rewards[at.response];
+      at.token += ids.size();
+      ++at.response;
       return object;
     };
     nlohmann::ordered_json line;
@@ -161,7 +204,7 @@ struct score_command {
   }
 
   settings options;
-  std::string model, reference_model, data, output;
+  std::string model, reference_model, reward_model, data, output;
   index max_length = 0, max_prompt_length = 0, max_tokens = 4096;
   compute machine;
 };
@@ -169,7 +212,7 @@ struct score_command {
 }  // namespace
 
 void add_score(CLI::App& program, action& chosen) {
-  CLI::App& app = *program.add_subcommand("score", "Log-probabilities of responses, token by token");
+  CLI::App& app = *program.add_subcommand("score", "Log-probabilities of responses, token by token, and a reward model's scores");
   app.footer(more);
   const auto command = std::make_shared<score_command>(app);
   app.callback([&chosen, command] { chosen = [command] { return command->run(); }; });

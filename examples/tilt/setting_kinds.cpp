@@ -192,7 +192,7 @@ setting& settings::file_only(const char* name, std::function<void(const nlohmann
 }
 
 void settings::allow_config() {
-  add("config", config_, "settings from a JSON or YAML file; keys as here or in TRL's DPOConfig, KTOConfig, SFTConfig", "FILE").in_file =
+  add("config", config_, "settings from a JSON or YAML file; keys as here or in TRL's DPOConfig, KTOConfig, SFTConfig, RewardConfig", "FILE").in_file =
       false;
 }
 

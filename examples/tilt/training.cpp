@@ -32,6 +32,10 @@ std::string note_of(const metric_list& line, const char* prefix = "") {
                            {"rewards/margins", "margin", 4},
                            {"rewards/accuracies", "accuracy", 2},
                            {"mean_token_accuracy", "accuracy", 3},
+                           {"margin", "margin", 4},
+                           {"objective/scores", "score", 3},
+                           {"objective/kl", "kl", 3},
+                           {"accuracy", "accuracy", 2},
                            {"kl", "kl", 3}};
   std::string text;
   bool accuracy = false;
@@ -130,7 +134,7 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
                         " tokens and the model's " + std::to_string(folder.config().vocab_size) +
                         "; give a reference with the model's tokenizer");
   }
-  data_rules rules{c.max_length, c.max_prompt_length, c.drop_empty, c.completion_only_loss};
+  data_rules rules{c.max_length, c.max_prompt_length, c.drop_longer, c.drop_empty, c.completion_only_loss};
   const index positions = std::min(folder.config().max_position_embeddings,
                                    reference ? reference->config().max_position_embeddings : folder.config().max_position_embeddings);
   if (rules.max_length == 0 || rules.max_length > positions) {

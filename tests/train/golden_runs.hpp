@@ -9,9 +9,11 @@
 #include <tilt/io/examples.hpp>
 #include <tilt/io/model_folder.hpp>
 #include <tilt/loss/losses.hpp>
+#include <tilt/model/heads.hpp>
 #include <tilt/train/kto.hpp>
 #include <tilt/train/mixed_objective.hpp>
 #include <tilt/train/preference.hpp>
+#include <tilt/train/reward.hpp>
 #include <tilt/train/sft.hpp>
 #include <vector>
 
@@ -92,9 +94,13 @@ template <class Loss> Loss with_options(const golden_run& g, Loss loss) {
 /// where it lacks nothing.
 template <class T, class Train> std::string with_objective(const golden_run& g, const text_encoder& encoder, const Train& train) {
   const std::string trainer = g.trainer();
-  if (trainer != "dpo" && trainer != "kto" && trainer != "sft") return "no trainer " + trainer;
+  if (trainer != "dpo" && trainer != "kto" && trainer != "sft" && trainer != "reward") return "no trainer " + trainer;
   auto train_rows = read_examples(g.folder / "train.jsonl"), eval_rows = read_examples(g.folder / "eval.jsonl");
-  const tokenize_options cut{.max_length = g.option<index>("max_length", 1024)};
+  const tokenize_options cut{.max_length = g.option<index>("max_length", 1024), .drop_longer = trainer == "reward"};
+  if (trainer == "reward") {
+    train(reward_objective({g.option("center_rewards_coefficient", 0.0)}), tokenize_pairs(train_rows, encoder, cut).trees, tokenize_pairs(eval_rows, encoder, cut).trees);
+    return "";
+  }
   if (trainer == "sft") {
     const std::string type = g.option<std::string>("loss_type", "nll");
     if (type != "nll" && type != "chunked_nll" && type != "dft") return "no loss_type " + type;
@@ -155,11 +161,21 @@ inline void check_deviations(const golden_run& g, const deviations& d, const gol
   }
 }
 
+/// The model that a run begins with: stories260K, and for a reward model the head of the run's score.json. Its padding is the end token.
+template <class B> transformer<B> initial_model(const golden_run& g, const model_folder& folder, B& backend) {
+  transformer<B> model = load_transformer(folder, backend);
+  if (g.trainer() != "reward") return model;
+  transformer<B> judge = with_heads(model, scalar_heads, 0);
+  const auto score = read_json((g.folder / "score.json").string()).template get<std::vector<double>>();
+  judge.set(judge.parameters().back(), std::span<const double>(score));
+  return judge;
+}
+
 /// Does a run again on backend B, the first `steps` steps or all of it.
 template <class B> void check_run(const golden_run& g, index steps = -1, const golden_bounds& bounds = {}) {
   B backend;
   const model_folder folder(data_folder() / "stories260K");
-  transformer<B> policy = load_transformer(folder, backend);
+  transformer<B> policy = initial_model(g, folder, backend);
   const std::string missing = with_objective<typename B::scalar>(g, folder.encoder(), [&]<class Objective>(const Objective& objective, const std::vector<prompt_tree>& train, const std::vector<prompt_tree>& eval) {
     trainer<B, Objective> t(policy, objective, g.training());
     check_deviations(g, compare_run(g.run, g.option("beta", 0.1), t, train, eval, steps), bounds);

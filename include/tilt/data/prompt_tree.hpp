@@ -21,6 +21,7 @@ struct edge {
   int chosen = 0, rejected = 1;
   double weight = 1;
   double win_probability = 1;  ///< of the preference being right, read by losses that take soft labels (SPPO)
+  double margin = 0;           ///< by how much the chosen is to be ahead, read by reward models
 };
 
 /// The unit of a batch: a prompt, its responses, and the preferences among them. A pair has two responses and one edge; a labelled

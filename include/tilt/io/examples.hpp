@@ -46,6 +46,7 @@ struct example {
   std::vector<double> scores = {};           ///< of a pair (chosen, rejected) or of a ranking's responses; empty: none are given
   double weight = 1;                         ///< in the loss
   double win_probability = 1;                ///< of a pair: that the chosen response is the better one
+  double margin = 0;                         ///< of a pair: by how much a reward model is to set the chosen response ahead
 };
 
 namespace detail {
@@ -101,6 +102,7 @@ class example_reader {
       same_form(e.prompt, e.chosen);
       same_form(e.prompt, e.rejected);
       if (has("score_chosen") || has("score_rejected")) e.scores = {number("score_chosen"), number("score_rejected")};
+      if (has("margin")) e.margin = number("margin");
       if (has("win_probability")) e.win_probability = number("win_probability");
       if (!(e.win_probability >= 0 && e.win_probability <= 1))
         refuse("'win_probability' is not between 0 and 1", "write how probable it is that the chosen response is the better one");
@@ -268,7 +270,7 @@ class example_reader {
 
 /// The rows of a JSONL file or of a JSON array, gzipped or not, in TRL's shapes (prompt/chosen/rejected, chosen/rejected, prompt/
 /// completion with or without label, text, messages, conversational or plain), ShareGPT's, prompt/responses (a ranking, the best
-/// first, or in any order with scores), or {"ids": […]}. Pairs may have score_chosen, score_rejected and win_probability, all but ids a weight. Throws input_error with file
+/// first, or in any order with scores), or {"ids": […]}. Pairs may have score_chosen, score_rejected, win_probability and margin, all but ids a weight. Throws input_error with file
 /// and line.
 inline std::vector<example> read_examples(const std::filesystem::path& path) {
   std::string text = detail::read_text(path);

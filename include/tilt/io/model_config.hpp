@@ -82,6 +82,17 @@ inline void read_rope(const config_reader& r, model_config& c) {
     rope.refuse("the numbers of rope_type 'llama3' do not fit; it needs factor >= 1, 0 < low_freq_factor < high_freq_factor and original_max_position_embeddings > 0");
 }
 
+/// A class for sequence classification has a value head instead of the vocabulary's; it must have one label.
+inline void read_heads(const config_reader& r, model_config& c) {
+  if (!r.has("architectures") || !r["architectures"].is_array() || r["architectures"].empty() || !r["architectures"][0].is_string()) return;
+  if (!r["architectures"][0].get<std::string>().ends_with("ForSequenceClassification")) return;
+  index labels = r.count_or("num_labels", 2);  // transformers' default
+  if (!r.has("num_labels") && r.has("id2label") && r["id2label"].is_object()) labels = static_cast<index>(r["id2label"].size());
+  if (labels != 1) r.refuse("the classifier has " + std::to_string(labels) + " labels; a reward model has one");
+  c.vocabulary_head = false;
+  c.value_head = true;
+}
+
 }  // namespace detail
 
 /// A decoder's config from Hugging Face's config.json, as transformers 4 (rope_theta, rope_scaling) or 5 (rope_parameters) write it.
@@ -103,6 +114,8 @@ inline model_config parse_model_config(const nlohmann::json& json, const std::st
   c.initializer_range = r.number("initializer_range", 0.02);
   c.bos_token_id = r.id("bos_token_id");
   c.eos_token_id = r.id("eos_token_id");
+  c.pad_token_id = r.id("pad_token_id");
+  detail::read_heads(r, c);
   if (c.type == architecture::gpt2) {
     c.hidden_size = r.count("n_embd");
     c.intermediate_size = r.count_or("n_inner", 4 * c.hidden_size);

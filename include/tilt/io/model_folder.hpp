@@ -84,6 +84,18 @@ template <class B> transformer<B> load_transformer(const model_folder& folder, B
   return model;
 }
 
+namespace detail {
+/// What transformers needs to know of a reward model: its class, its one label, and the token that it passes over at the end of a batch's texts.
+inline void describe_reward_model(nlohmann::ordered_json& json, const model_config& config) {
+  const char* const family = config.type == architecture::llama ? "Llama" : config.type == architecture::mistral ? "Mistral" : config.type == architecture::qwen2 ? "Qwen2" : config.type == architecture::qwen3 ? "Qwen3" : "GPT2";
+  json["architectures"] = {std::string(family) + "ForSequenceClassification"};
+  json["num_labels"] = 1;
+  json["id2label"] = {{"0", "LABEL_0"}};
+  json["label2id"] = {{"LABEL_0", 0}};
+  if (config.pad_token_id >= 0) json["pad_token_id"] = config.pad_token_id;
+}
+}  // namespace detail
+
 /// The files of a model folder, one by one into an existing folder; each appears whole.
 template <class B>
 void write_model_files(const transformer<B>& model, const model_folder& origin, const std::filesystem::path& folder, element_type type = element_type::f32) {
@@ -96,6 +108,7 @@ void write_model_files(const transformer<B>& model, const model_folder& origin, 
   const bool old_key = config.contains("torch_dtype");  // of transformers 4; a folder may have both
   if (old_key) config["torch_dtype"] = dtype;
   if (!old_key || config.contains("dtype")) config["dtype"] = dtype;
+  if (!model.config().vocabulary_head) detail::describe_reward_model(config, model.config());
   write_weights(model, folder, type);
   write_file(folder / "config.json", config.dump(2) + "\n");
 }

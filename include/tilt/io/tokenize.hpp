@@ -16,6 +16,7 @@ struct text_encoder {
 struct tokenize_options {
   index max_length = 1024;      ///< tokens of prompt and response together; the response is cut at its end ("keep_start"). 0: no limit
   index max_prompt_length = 0;  ///< the prompt's first tokens are cut beyond this. 0: no limit
+  bool drop_longer = false;     ///< leave examples out that max_length would cut, as TRL's RewardTrainer does
 };
 
 /// What became of the examples. Lines are those of the file.
@@ -24,6 +25,7 @@ struct tokenize_report {
   index kept = 0;
   std::vector<index> prompt_fills_length;  ///< dropped: no room for a response
   std::vector<index> empty_completion;     ///< dropped: a completion without text
+  std::vector<index> longer;               ///< dropped: longer than max_length, where such are to be dropped
   std::vector<index> no_first_token;       ///< dropped: a prompt without tokens (no BOS either) and responses that begin differently
   index truncated_responses = 0;
   index truncated_prompts = 0;
@@ -101,6 +103,11 @@ class example_encoder {
       shared = 1;
     }
     const auto length = static_cast<index>(tree.prompt.size());
+    const auto too_long = [&](const std::vector<token>& w) { return options_.max_length > 0 && length + static_cast<index>(w.size() - shared) > options_.max_length; };
+    if (options_.drop_longer && std::any_of(wholes.begin(), wholes.end(), too_long)) {
+      report_.longer.push_back(e.line);
+      return false;
+    }
     if (options_.max_length > 0 && length >= options_.max_length) {
       report_.prompt_fills_length.push_back(e.line);
       return false;
@@ -164,7 +171,7 @@ inline tokenized_examples tokenize_pairs(std::span<const example> examples, cons
       for (int b = a + 1; b < responses; ++b) {
         const auto score = [&](int r) { return e.scores[static_cast<std::size_t>(r)]; };
         if (e.kind == example_kind::ranked && !e.scores.empty() && score(a) == score(b)) continue;
-        tree.edges.push_back({a, b, e.weight, e.win_probability});
+        tree.edges.push_back({a, b, e.weight, e.win_probability, e.margin});
       }
     if (tree.edges.empty())
       throw input_error("example at line " + std::to_string(e.line) +

@@ -28,6 +28,7 @@ template <class T> class any_objective {
   std::vector<named_value> hyper_parameters() const { return self_->hyper_parameters(); }
   bool separable() const { return self_->separable(); }
   bool wants_log_squares() const { return self_->wants_log_squares(); }
+  bool judges_responses() const { return self_->judges_responses(); }
   void check(const prompt_tree& tree) { self_->check(tree); }
   void reserve(index trees, index responses, index targets) { self_->reserve(trees, responses, targets); }
   void begin(const step_extent& step) { self_->begin(step); }
@@ -51,6 +52,7 @@ template <class T> class any_objective {
     virtual std::vector<named_value> hyper_parameters() const = 0;
     virtual bool separable() const = 0;
     virtual bool wants_log_squares() const = 0;
+    virtual bool judges_responses() const = 0;
     virtual void check(const prompt_tree& tree) = 0;
     virtual void reserve(index trees, index responses, index targets) = 0;
     virtual void begin(const step_extent& step) = 0;
@@ -73,6 +75,7 @@ template <class T> class any_objective {
     std::vector<named_value> hyper_parameters() const override { return o.hyper_parameters(); }
     bool separable() const override { return o.separable(); }
     bool wants_log_squares() const override { return tilt::wants_log_squares(o); }
+    bool judges_responses() const override { return tilt::judges_responses(o); }
     void check(const prompt_tree& tree) override { o.check(tree); }
     void reserve(index trees, index responses, index targets) override { o.reserve(trees, responses, targets); }
     void begin(const step_extent& step) override { o.begin(step); }

@@ -19,10 +19,14 @@ template <class B, class Objective> class batch_gradient {
   batch_gradient(transformer<B>& policy, transformer<B>* reference, Objective& objective, const training_options& options)
       : objective_(&objective),
         reference_(policy, reference, {needs_reference(objective), needs_mismatched(objective)}, options),
-        packs_(options.max_tokens),
+        packs_(options.max_tokens, {.whole = judges_responses(objective), .padding = policy.config().pad_token_id}),
         mismatched_packs_(options.max_tokens),
         training_(policy, pass_kind::training, {.log_squares = wants_log_squares(objective)}),
-        inference_(policy, pass_kind::inference, {.log_squares = wants_log_squares(objective)}) {}
+        inference_(policy, pass_kind::inference, {.log_squares = wants_log_squares(objective)}) {
+    const model_config& config = policy.config();
+    if (judges_responses(objective) ? !config.value_head : !config.vocabulary_head)
+      throw input_error("model: the objective " + std::string(objective.name()) + (config.value_head ? " needs a language model, and this is a reward model; give another" : " needs a value head, and the model has none; put one on it (with_heads)"));
+  }
 
   /// Makes these the examples whose numbers `members` are.
   void select(std::span<const prompt_tree> examples, bool policy_is_initial) {
@@ -57,8 +61,8 @@ template <class B, class Objective> class batch_gradient {
     if (reference_.online()) reference_.reserve(max(limits_, mismatched_limits_));
     const pass_limits without_gradient = objective_->separable() ? mismatched_limits_ : max(limits_, mismatched_limits_);
     if (without_gradient.tokens > 0) inference_.reserve(without_gradient);
-    scores_.reserve(responses_, targets_, wants_log_squares(*objective_));
-    for (auto* v : {&reference_logps_, &d_logps_}) v->reserve(static_cast<std::size_t>(targets_));
+    scores_.reserve(responses_, targets_, wants_log_squares(*objective_), training_.model().config().value_head);
+    for (auto* v : {&reference_logps_, &d_targets_}) v->reserve(static_cast<std::size_t>(targets_));
     for (auto* v : {&mismatched_policy_, &mismatched_reference_}) v->reserve(static_cast<std::size_t>(trees));
     objective_->reserve(trees, responses_, targets_);
   }
@@ -83,7 +87,11 @@ template <class B, class Objective> class batch_gradient {
       } else {
         training_.forward(packs_[p]);
       }
-      training_.backward(std::span<const T>(d_logps_).subspan(static_cast<std::size_t>(first_target), static_cast<std::size_t>(count)), gradients);
+      const auto slopes = std::span<const T>(d_targets_).subspan(static_cast<std::size_t>(first_target), static_cast<std::size_t>(count));
+      if (judges_responses(*objective_))
+        training_.backward({.values = slopes}, gradients);
+      else
+        training_.backward({.logps = slopes}, gradients);
       first_target += count;
     }
     return objective_->record(batch(members), metrics);
@@ -98,12 +106,12 @@ template <class B, class Objective> class batch_gradient {
     return objective_->record(batch(members), metrics);
   }
 
-  /// Of the micro-batch last computed, the first example with a log-probability that is not finite, or -1.
+  /// Of the micro-batch last computed, the first example with a log-probability (or score) that is not finite, or -1.
   index suspect(std::span<const index> members) const {
     index response = 0;
     for (const index i : members)
       for (std::size_t r = 0; r < examples_[static_cast<std::size_t>(i)].responses.size(); ++r, ++response)
-        if (!std::isfinite(sum_of(scores_.logps(response)))) return i;
+        if (!std::isfinite(sum_of(judges_responses(*objective_) ? scores_.values(response) : scores_.logps(response)))) return i;
     return -1;
   }
 
@@ -124,8 +132,8 @@ template <class B, class Objective> class batch_gradient {
     scores_.append(by, packs_[p]);
   }
   void differentiate(std::span<const index> members, const tree_range& range) {
-    d_logps_.resize(static_cast<std::size_t>(scores_.targets()));
-    objective_->differentiate(batch(members), range, std::span<T>(d_logps_));
+    d_targets_.resize(static_cast<std::size_t>(scores_.targets()));
+    objective_->differentiate(batch(members), range, std::span<T>(d_targets_));
   }
 
   /// What the objective must know of the laid-out micro-batch before the policy's own pass.
@@ -152,7 +160,7 @@ template <class B, class Objective> class batch_gradient {
   pass_limits limits_, mismatched_limits_;
   index targets_ = 0, responses_ = 0;
   batch_scores<T> scores_;
-  std::vector<T> reference_logps_, d_logps_;
+  std::vector<T> reference_logps_, d_targets_;
   std::vector<double> mismatched_policy_, mismatched_reference_;
 };
 

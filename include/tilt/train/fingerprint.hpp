@@ -37,7 +37,7 @@ class fingerprint {
   std::uint64_t state_ = 0x243F6A8885A308D3u;
 };
 
-/// Of all that training reads of them: tokens, those that a cut left out, labels, scores, preferences and their weights.
+/// Of all that training reads of them: tokens, those that a cut left out, labels, scores, preferences with their weights and margins.
 inline std::uint64_t hash_of(std::span<const prompt_tree> examples) {
   fingerprint f;
   for (const prompt_tree& tree : examples) {
@@ -54,7 +54,7 @@ inline std::uint64_t hash_of(std::span<const prompt_tree> examples) {
     for (const edge& e : tree.edges) {
       const int ends[] = {e.chosen, e.rejected};
       f.add(std::span<const int>(ends));
-      const double numbers[] = {e.weight, e.win_probability};
+      const double numbers[] = {e.weight, e.win_probability, e.margin};
       f.add(std::span<const double>(numbers));
     }
   }

@@ -58,6 +58,14 @@ template <class O> constexpr bool wants_log_squares(const O& o) {
     return false;
 }
 
+/// Whether the objective is of the value head's scores of whole responses (a reward model's), instead of tokens' log-probabilities.
+template <class O> constexpr bool judges_responses(const O& o) {
+  if constexpr (requires { o.judges_responses(); })
+    return o.judges_responses();
+  else
+    return false;
+}
+
 /// What joins a loss to the loop: how a micro-batch's log-probabilities become a loss, a coefficient ∂L/∂log π for every target, and
 /// metrics. All a trainer knows of DPO, KTO or SFT is this.
 ///  - needs_reference: whether `reference` is to be filled; needs_mismatched: whether every prompt is first to be scored, without
@@ -68,7 +76,8 @@ template <class O> constexpr bool wants_log_squares(const O& o) {
 ///  - begin(extent) opens a step; differentiate(batch, range, d) writes the coefficients of the range's targets, one for each target of
 ///    the batch; record(batch, meters) adds the metrics and gives the micro-batch's share of the step's loss;
 ///  - list(meters) names the metrics; report(meters, line) appends what is derived from them.
-/// It may have wants_log_squares(), whether log Σ_v π(v)² of every target is to be there, and state() and restore(numbers), what it carries from
+/// It may have judges_responses(), whether targets are whole responses and coefficients ∂L/∂value, wants_log_squares(), whether log Σ_v π(v)² of
+/// every target is to be there, and state() and restore(numbers), what it carries from
 /// step to step.
 template <class O, class T>
 concept objective = requires(O& o, const O& c, const prompt_tree& tree, const micro_batch<T>& batch, meters& m, metric_list& line, std::span<T> d) {

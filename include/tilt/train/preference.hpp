@@ -157,6 +157,7 @@ template <class Loss> class preference_objective {
     if (uses_scores(loss_) && !(scored(e.chosen) && scored(e.rejected))) refuse(loss + " reads the responses' scores, and one is missing; give both");
     if (!takes_weights<Loss>() && e.weight != 1) refuse(loss + " cannot weigh pairs, and this one has a weight; leave it away");
     if (!uses_win_probability(loss_) && e.win_probability != 1) refuse(loss + " does not use win_probability; leave it away, or choose a loss that does");
+    if (e.margin != 0) refuse(loss + " does not use margin; leave it away, or train a reward model");
     if (!(e.win_probability >= 0 && e.win_probability <= 1)) refuse("win_probability: it is no probability; give 0 to 1");
   }
 

@@ -7,7 +7,7 @@
 
 namespace tilt {
 
-/// What passes said of the response tokens ("targets") of a micro-batch, pack after pack, on the host. Response r owns the targets
+/// What passes said of the response tokens, or of whole responses ("targets") of a micro-batch, pack after pack, on the host. Response r owns the targets
 /// [begin(r), begin(r + 1)). Memory is kept from one use to the next.
 template <class T> class batch_scores {
  public:
@@ -17,9 +17,11 @@ template <class T> class batch_scores {
     mean_logits_.clear();
     top1_.clear();
     log_squares_.clear();
+    values_.clear();
     begin_.assign(1, 0);
   }
-  void reserve(index responses, index targets, bool log_squares = false) {
+  void reserve(index responses, index targets, bool log_squares = false, bool values = false) {
+    if (values) values_.reserve(static_cast<std::size_t>(targets));
     if (log_squares) log_squares_.reserve(static_cast<std::size_t>(targets));
     for (auto* v : {&logps_, &entropies_, &mean_logits_, &top1_}) v->reserve(static_cast<std::size_t>(targets));
     begin_.reserve(static_cast<std::size_t>(responses) + 1);
@@ -32,6 +34,7 @@ template <class T> class batch_scores {
     append(mean_logits_, pass.mean_logits());
     append(top1_, pass.top1());
     append(log_squares_, pass.log_squares());
+    append(values_, pass.values());
     for (std::size_t r = 1; r < pack.response_begin.size(); ++r) begin_.push_back(before + pack.response_begin[r]);
   }
   /// Adds a response whose tokens have these log-probabilities and are otherwise unknown (0); for who has no model at hand.
@@ -53,6 +56,7 @@ template <class T> class batch_scores {
   std::span<const T> mean_logits(index response) const { return part(mean_logits_, response); }
   std::span<const T> top1(index response) const { return part(top1_, response); }
   std::span<const T> log_squares(index response) const { return part(log_squares_, response); }
+  std::span<const T> values(index response) const { return part(values_, response); }  ///< of the value head, if there is one
 
  private:
   static void append(std::vector<T>& to, std::span<const T> from) { to.insert(to.end(), from.begin(), from.end()); }
@@ -60,7 +64,7 @@ template <class T> class batch_scores {
     return {of.data() + begin(response), static_cast<std::size_t>(tokens(response))};
   }
 
-  std::vector<T> logps_, entropies_, mean_logits_, top1_, log_squares_;
+  std::vector<T> logps_, entropies_, mean_logits_, top1_, log_squares_, values_;
   std::vector<index> begin_{0};
 };
 
