@@ -2,10 +2,12 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <tilt/data/prompt_tree.hpp>
 #include <tilt/rl/generation.hpp>
+#include <tilt/rl/policy_gradient_options.hpp>
 #include <tilt/train/metrics.hpp>
 #include <tilt/train/options.hpp>
 #include <vector>
@@ -25,10 +27,20 @@ struct compute {
   index threads = 0;  ///< 0: as many as the hardware has
 };
 
+/// What a policy-gradient run has beside a training job's options; its training examples are prompts.
+struct policy_choice {
+  policy_gradient method;
+  policy_gradient_options options;
+  std::string reward_model;  ///< a folder
+  std::string value_model;   ///< ppo: a folder to begin the value function from; empty: the reward model's
+  bool share_value = false;  ///< ppo: the value function is a head on the policy
+};
+
 struct training_job {
   std::span<const prompt_tree> train, eval;
   training_options options;
   objective_choice objective;
+  std::optional<policy_choice> policy;                                ///< instead of the objective
   const model_folder* reference = nullptr;                            ///< null: the model as it is now
   std::string resume_from;                                            ///< a checkpoint's folder; empty: from the beginning
   std::function<void(index done, index total, index planned)> begun;  ///< planned: steps of the run that wrote the checkpoint, else total
@@ -58,6 +70,9 @@ class session {
   /// Log-probabilities of the tokens of every response of every tree, response after response.
   virtual std::vector<double> score(std::span<const prompt_tree> trees, index max_tokens,
                                     const std::function<void(index done)>& progressed) = 0;
+  /// A reward model's score of every response of every tree.
+  virtual std::vector<double> rewards(std::span<const prompt_tree> trees, index max_tokens,
+                                      const std::function<void(index done)>& progressed) = 0;
   /// result[p][j]: sample j of prompt p.
   virtual std::vector<std::vector<generated<double>>> generate(const generation_job& job) = 0;
   /// Writes a model folder, with the tokenizer of the one that was opened.

@@ -6,8 +6,10 @@
 #include <optional>
 #include <string>
 #include <tilt/io/model_folder.hpp>
+#include <tilt/model/heads.hpp>
 #include <tilt/model/pass.hpp>
 #include <tilt/rl/generate.hpp>
+#include <tilt/rl/policy_gradient_trainer.hpp>
 #include <tilt/train/checkpoint.hpp>
 #include <tilt/train/trainer.hpp>
 #include <utility>
@@ -27,28 +29,17 @@ template <class B> class session_on final : public session {
       : backend_(std::forward<Arguments>(backend)...), folder_(&folder), model_(load_transformer(folder, backend_)) {}
 
   std::string train(const training_job& job) override {
+    if (job.policy) return train_policy(job);
     std::unique_ptr<transformer<B>> reference;
     if (job.reference != nullptr) reference = std::make_unique<transformer<B>>(load_transformer(*job.reference, backend_));
+    any_objective<T> objective = job.objective.make<T>();
+    if (objective.judges_responses() && !model_.config().value_head) model_ = with_heads(model_, scalar_heads, job.options.seed);
     using trainer_type = trainer<B, any_objective<T>>;
-    trainer_type run = reference ? trainer_type(model_, *reference, job.objective.make<T>(), job.options)
-                                 : trainer_type(model_, job.objective.make<T>(), job.options);
-    const auto report = [&run]() -> const step_report& { return *typename trainer_type::step_range::iterator(&run); };
-    keep_checkpoints(run, [&](const std::filesystem::path& checkpoint) {
-      job.log(report());  // before the checkpoint is there: what resumes from it finds the line
-      write_model_files(model_, *folder_, checkpoint);
-    });
-    std::optional<training_state<T>> state;
-    if (!job.resume_from.empty()) state = read_checkpoint<T>(job.resume_from);
-    auto steps = run.run(job.train, job.eval, state ? &*state : nullptr);
-    job.begun(run.steps_done(), run.total_steps(), state ? state->identity.total_steps : run.total_steps());
-    state.reset();
-    for (const step_report& step : steps) {
-      job.log(step);
-      job.stepped(step);
-      if (job.interrupted() && step.stopped.empty() && run.steps_done() < run.total_steps()) return run.save_checkpoint();
-    }
-    if (job.eval.empty() || job.options.eval_steps > 0) return {};  // these end with an evaluation
-    step_report last = report();
+    trainer_type run = reference ? trainer_type(model_, *reference, std::move(objective), job.options)
+                                 : trainer_type(model_, std::move(objective), job.options);
+    const std::string left_at = follow(run, job, [&](const training_state<T>* state) { return run.run(job.train, job.eval, state); });
+    if (!left_at.empty() || job.eval.empty() || job.options.eval_steps > 0) return left_at;  // these end with an evaluation
+    step_report last = report_of(run);
     last.logged = false;
     last.evaluation = run.evaluate(job.eval);
     job.log(last);
@@ -57,23 +48,15 @@ template <class B> class session_on final : public session {
   }
 
   std::vector<double> score(std::span<const prompt_tree> trees, index max_tokens, const std::function<void(index)>& progressed) override {
-    pass<B> scoring(model_, pass_kind::inference);
-    tree_packs packs(max_tokens);
-    std::vector<double> logps;
-    for (std::size_t first = 0; first < trees.size(); first += trees_at_once) {
-      const std::size_t end = std::min(trees.size(), first + trees_at_once);
-      packs.clear();
-      for (std::size_t t = first; t < end; ++t) packs.add(trees[t]);
-      for (index p = 0; p < packs.size(); ++p) {
-        scoring.forward(packs[p]);
-        logps.insert(logps.end(), scoring.logps().begin(), scoring.logps().end());
-      }
-      progressed(static_cast<index>(end));
-    }
-    return logps;
+    return read_off(trees, tree_packs(max_tokens), &pass<B>::logps, progressed);
+  }
+
+  std::vector<double> rewards(std::span<const prompt_tree> trees, index max_tokens, const std::function<void(index)>& progressed) override {
+    return read_off(trees, tree_packs(max_tokens, {.whole = true, .padding = model_.config().pad_token_id}), &pass<B>::values, progressed);
   }
 
   std::vector<std::vector<generated<double>>> generate(const generation_job& job) override {
+    if (!model_.config().vocabulary_head) throw input_error("--model: " + folder_->path().string() + " is a reward model, which predicts no tokens; give a language model");
     generation_options options;
     options.max_new_tokens = job.max_new_tokens;
     options.max_length = job.max_length;
@@ -106,7 +89,7 @@ template <class B> class session_on final : public session {
     const fs::path fresh = fs::path(folder) / ("model.tmp-" + std::to_string(::getpid()));
     try {
       fs::create_directories(fresh);
-      write_model_files(model_, *folder_, fresh);
+      write_files(fresh);
       std::vector<fs::path> files;
       for (const auto& entry : fs::directory_iterator(fresh)) files.push_back(entry.path().filename());
       for (const fs::path& file : files) fs::rename(fresh / file, folder / file);
@@ -124,6 +107,82 @@ template <class B> class session_on final : public session {
   }
 
  private:
+  template <class Trainer> static const step_report& report_of(Trainer& run) { return *typename Trainer::step_range::iterator(&run); }
+
+  /// Does a trainer's steps with the job's callbacks. Returns the checkpoint that an interrupted run is left at.
+  template <class Trainer, class Begin> std::string follow(Trainer& run, const training_job& job, const Begin& begin) {
+    keep_checkpoints(run, [&](const std::filesystem::path& checkpoint) {
+      job.log(report_of(run));  // before the checkpoint is there: what resumes from it finds the line
+      write_files(checkpoint);
+    });
+    std::optional<training_state<T>> state;
+    if (!job.resume_from.empty()) state = read_checkpoint<T>(job.resume_from);
+    auto steps = begin(state ? &*state : nullptr);
+    job.begun(run.steps_done(), run.total_steps(), state ? state->identity.total_steps : run.total_steps());
+    state.reset();
+    for (const step_report& step : steps) {
+      job.log(step);
+      job.stepped(step);
+      if (job.interrupted() && step.stopped.empty() && run.steps_done() < run.total_steps()) return run.save_checkpoint();
+    }
+    return {};
+  }
+
+  std::string train_policy(const training_job& job) {
+    const policy_choice& choice = *job.policy;
+    transformer<B> reference = job.reference != nullptr ? load_transformer(*job.reference, backend_) : model_.clone();
+    transformer<B> judging = load_other(choice.reward_model, "reward_model");
+    reward_model<B> judge(judging, job.options.max_tokens);
+    std::optional<transformer<B>> value;
+    if (std::holds_alternative<ppo>(choice.method)) {
+      if (choice.share_value)
+        model_ = with_heads(model_, {true, true}, job.options.seed);
+      else
+        value.emplace(choice.value_model.empty() ? judging.clone() : with_heads(load_other(choice.value_model, "value_model"), scalar_heads, job.options.seed));
+    }
+    policy_gradient_options options = choice.options;
+    options.end_tokens.assign(folder_->end_tokens().begin(), folder_->end_tokens().end());
+    policy_gradient_trainer<B> run(
+        {model_, reference, value ? &*value : nullptr}, choice.method,
+        [&judge](std::span<const prompt_tree> trees, std::span<double> scores) { judge(trees, scores); }, std::move(options), job.options);
+    return follow(run, job, [&](const training_state<T>* state) { return run.run(job.train, state); });
+  }
+  transformer<B> load_other(const std::string& path, const char* option) {
+    const model_folder other(path);
+    if (other.config().vocab_size != model_.config().vocab_size)
+      throw input_error(std::string(option) + ": " + path + " has a vocabulary of " + std::to_string(other.config().vocab_size) + " tokens and the model one of " +
+                        std::to_string(model_.config().vocab_size) + "; give one with the model's tokenizer");
+    return load_transformer(other, backend_);
+  }
+
+  /// Writes the model's files, without a value head that only its training needed.
+  void write_files(const std::filesystem::path& to) const {
+    const model_config& c = model_.config();
+    if (c.vocabulary_head && c.value_head)
+      write_model_files(with_heads(model_, language_model_heads, 0), *folder_, to);
+    else
+      write_model_files(model_, *folder_, to);
+  }
+
+  /// What passes say of every target of the trees.
+  std::vector<double> read_off(std::span<const prompt_tree> trees, tree_packs packs, std::span<const T> (pass<B>::*what)() const,
+                               const std::function<void(index)>& progressed) {
+    pass<B> scoring(model_, pass_kind::inference);
+    std::vector<double> values;
+    for (std::size_t first = 0; first < trees.size(); first += trees_at_once) {
+      const std::size_t end = std::min(trees.size(), first + trees_at_once);
+      packs.clear();
+      for (std::size_t t = first; t < end; ++t) packs.add(trees[t]);
+      for (index p = 0; p < packs.size(); ++p) {
+        scoring.forward(packs[p]);
+        const std::span<const T> of_pack = (scoring.*what)();
+        values.insert(values.end(), of_pack.begin(), of_pack.end());
+      }
+      progressed(static_cast<index>(end));
+    }
+    return values;
+  }
+
   static constexpr std::size_t prompts_at_once = 64, trees_at_once = 64;
 
   B backend_;

@@ -41,6 +41,7 @@
 #include <tilt/loss/apo_zero_unpaired.hpp>
 #include <tilt/loss/bco.hpp>
 #include <tilt/loss/bco_pair.hpp>
+#include <tilt/loss/bradley_terry.hpp>
 #include <tilt/loss/cal_dpo.hpp>
 #include <tilt/loss/concepts.hpp>
 #include <tilt/loss/cpo.hpp>
@@ -89,6 +90,7 @@
 #include <tilt/model/embedding.hpp>
 #include <tilt/model/feed_forward.hpp>
 #include <tilt/model/head.hpp>
+#include <tilt/model/heads.hpp>
 #include <tilt/model/layer.hpp>
 #include <tilt/model/linear.hpp>
 #include <tilt/model/norm.hpp>
@@ -96,6 +98,7 @@
 #include <tilt/model/pass.hpp>
 #include <tilt/model/rope.hpp>
 #include <tilt/model/transformer.hpp>
+#include <tilt/model/value_head.hpp>
 
 #include <tilt/optim/adamw.hpp>
 #include <tilt/optim/gradient_norm.hpp>
@@ -111,6 +114,7 @@
 
 #include <tilt/train/any_objective.hpp>
 #include <tilt/train/batch_gradient.hpp>
+#include <tilt/train/calibration.hpp>
 #include <tilt/train/fingerprint.hpp>
 #include <tilt/train/kto.hpp>
 #include <tilt/train/list.hpp>
@@ -122,6 +126,7 @@
 #include <tilt/train/preference.hpp>
 #include <tilt/train/reference.hpp>
 #include <tilt/train/reference_cache.hpp>
+#include <tilt/train/reward.hpp>
 #include <tilt/train/scores.hpp>
 #include <tilt/train/sft.hpp>
 #include <tilt/train/state.hpp>
@@ -129,18 +134,25 @@
 #include <tilt/train/trainer.hpp>
 
 #include <tilt/rl/advantages.hpp>
+#include <tilt/rl/estimate.hpp>
 #include <tilt/rl/gae.hpp>
 #include <tilt/rl/generate.hpp>
 #include <tilt/rl/grpo.hpp>
 #include <tilt/rl/kl_controller.hpp>
 #include <tilt/rl/kl_estimators.hpp>
+#include <tilt/rl/policy_gradient_options.hpp>
+#include <tilt/rl/policy_gradient_trainer.hpp>
+#include <tilt/rl/policy_update.hpp>
 #include <tilt/rl/ppo.hpp>
 #include <tilt/rl/reinforce.hpp>
+#include <tilt/rl/reward_model.hpp>
 #include <tilt/rl/rloo.hpp>
+#include <tilt/rl/rollout.hpp>
 #include <tilt/rl/sampling.hpp>
 #include <tilt/rl/surrogates.hpp>
 #include <tilt/rl/token_batch.hpp>
 #include <tilt/rl/token_rewards.hpp>
+#include <tilt/rl/trained_network.hpp>
 
 #include <tilt/theory/bradley_terry.hpp>
 #include <tilt/theory/claim.hpp>

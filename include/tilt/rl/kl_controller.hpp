@@ -26,9 +26,9 @@ struct adaptive_kl_controller {
     if (clipped == clipped) coefficient *= 1 + clipped * static_cast<double>(episodes) / horizon;  // a KL that is not a number says nothing
   }
   void check() const {
-    detail::require_positive("init_kl_coef", coefficient);
-    detail::require_positive("target_kl", target);
-    detail::require_positive("kl_horizon", horizon);
+    detail::require_positive("kl_coef", coefficient);
+    detail::require_positive("target", target);
+    detail::require_positive("horizon", horizon);
   }
 };
 
