@@ -84,7 +84,7 @@ TEST_CASE("reward: a run that is resumed ends in the same bits, and a reward mod
   works(into("again", {"--resume", place.output / "checkpoint-1"}));
   CHECK((contents(place.output / "model.safetensors") == contents(place.folder / "again" / "model.safetensors")));
   refuses(into("other", {"--resume", place.output / "checkpoint-1", "--center-rewards-coefficient", "0.5"}),
-          {"center_rewards_coefficient", "resume with 0"});
+          {"--center-rewards-coefficient", "resume with 0"});
   workplace further = reward_place("reward_further");
   further.leave_out("--model");
   works(further.run({"--model", place.output}));
