@@ -202,6 +202,8 @@ TEST_CASE("policy gradients: what cannot be used is refused by name, and nothing
         }).find("kl_coef: grpo does not use it") == 0);
   CHECK(refused([](arrangement& a) { a.method = rloo{}, a.rl.num_generations = 2, a.rl.lam = 0.5; }).find("lam: rloo does not use it") ==
         0);
+  CHECK(refused([](arrangement& a) { a.rl.max_new_tokens = 48; }).find("max_new_tokens: line 1: the prompt has 2 tokens") == 0);
+  CHECK(message_of([] { go({}, {}, judge, {prompt_tree{}}); }).find("the prompt has no tokens") == 0);
   CHECK(refused([](arrangement& a) { a.rl.max_new_tokens = 0; }).find("max_new_tokens: 0") == 0);
   CHECK(refused([](arrangement& a) { a.training.kl_budget = 1; }).find("kl_budget: ") == 0);
 

@@ -69,6 +69,7 @@ template <class B> class policy_gradient_trainer {
     if (!options_.output_dir.empty() && !writer_)
       throw input_error(
           "output_dir: the trainer does not know how to write checkpoints; call keep_checkpoints(trainer) of tilt/train/checkpoint.hpp");
+    for (const prompt_tree& p : prompts) check(p);
     prompts_ = prompts;
     plan_.emplace(options_, static_cast<index>(prompts.size()));
     schedule_ = schedule_of(options_, plan_->total_steps);
@@ -151,6 +152,15 @@ template <class B> class policy_gradient_trainer {
     unused(options_.kl_budget > 0, "kl_budget");
     unused(options_.sync_ref_model, "sync_ref_model");
     unused(options_.statistics == statistics_scope::step, "statistics");
+  }
+
+  void check(const prompt_tree& p) const {
+    const std::string where = p.line > 0 ? "line " + std::to_string(p.line) + ": " : "";
+    const auto length = static_cast<index>(p.prompt.size()), positions = policy_.model().config().max_position_embeddings;
+    if (length == 0) throw input_error(where + "the prompt has no tokens; begin it with a BOS token");
+    if (length + rl_.max_new_tokens - 1 > positions)
+      throw input_error("max_new_tokens: " + where + "the prompt has " + std::to_string(length) + " tokens and with " + std::to_string(rl_.max_new_tokens) +
+                        " new ones exceeds the model's " + std::to_string(positions) + " positions; lower it, or cut prompts with max_prompt_length");
   }
 
   void identify() {
