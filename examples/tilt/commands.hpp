@@ -14,6 +14,7 @@ void add_dpo(CLI::App& program, action& chosen);
 void add_kto(CLI::App& program, action& chosen);
 void add_sft(CLI::App& program, action& chosen);
 void add_reward(CLI::App& program, action& chosen);
+void add_policy_gradients(CLI::App& program, action& chosen);
 void add_score(CLI::App& program, action& chosen);
 void add_generate(CLI::App& program, action& chosen);
 void add_tokenize(CLI::App& program, action& chosen);

@@ -6,6 +6,8 @@
 #include <tilt/io/model_folder.hpp>
 #include <tilt/io/tokenize.hpp>
 
+#include "prompts.hpp"
+
 namespace tilt::program {
 namespace {
 
@@ -42,9 +44,30 @@ prompt_tree whole_sequence(const prompt_tree& tree) {
   return text_sequence(tokens, tree.line);
 }
 
+/// Prompts as trees without responses, cut at their beginning.
+std::vector<prompt_tree> load_prompts(const std::string& path, const model_folder& folder, const data_rules& rules) {
+  std::vector<prompt_tree> trees;
+  index line = 0;
+  std::size_t cut = 0;
+  for (prompt_text& prompt : read_prompts(folder, path, false)) {
+    ++line;
+    if (prompt.ids.empty()) throw input_error(path + ": prompt " + std::to_string(line) + " has no tokens; give it a text");
+    if (rules.max_prompt_length > 0 && static_cast<index>(prompt.ids.size()) > rules.max_prompt_length) {
+      prompt.ids.erase(prompt.ids.begin(), prompt.ids.end() - rules.max_prompt_length);
+      ++cut;
+    }
+    if (static_cast<index>(prompt.ids.size()) >= rules.max_length)
+      throw input_error(path + ": prompt " + std::to_string(line) + " has " + std::to_string(prompt.ids.size()) + " tokens, which leaves no room for a response in the model's positions; shorten it, or give max_prompt_length");
+    trees.push_back({.prompt = std::move(prompt.ids), .line = line});
+  }
+  if (cut > 0) std::fprintf(stderr, "tilt: %s: %s cut to max_prompt_length\n", path.c_str(), plural(cut, "prompt").c_str());
+  return trees;
+}
+
 }  // namespace
 
 std::vector<prompt_tree> load_data(const std::string& path, data_shape shape, const model_folder& folder, const data_rules& rules) {
+  if (shape == data_shape::prompts) return load_prompts(path, folder, rules);
   const std::vector<example> examples = read_examples(path);
   const text_encoder encoder = folder.encoder();
   const tokenize_options options{.max_length = rules.max_length, .max_prompt_length = rules.max_prompt_length, .drop_longer = rules.drop_longer};
@@ -60,6 +83,7 @@ std::vector<prompt_tree> load_data(const std::string& path, data_shape shape, co
       case data_shape::labelled:
         data = tokenize_labelled(examples, encoder, options);
         break;
+      case data_shape::prompts:
       case data_shape::demonstrations:
         data = tokenize_demonstrations(examples, encoder, options);
         break;

@@ -10,7 +10,7 @@ class model_folder;
 
 namespace tilt::program {
 
-enum class data_shape { pairs, rankings, labelled, demonstrations };
+enum class data_shape { pairs, rankings, labelled, demonstrations, prompts };
 
 struct data_rules {
   index max_length = 1024;

@@ -19,7 +19,7 @@ namespace {
 using namespace tilt::program;
 
 constexpr const char* description =
-    "tilt: preference optimisation of language models (DPO, IPO, KTO, SFT, reward models) on Hugging Face model folders.\n"
+    "tilt: preference optimisation of language models (DPO, IPO, KTO, SFT, reward models, PPO) on Hugging Face model folders.\n"
     "\n"
     "  tilt dpo --model MODEL --train pairs.jsonl --eval held_out.jsonl --output MODEL-dpo\n"
     "  tilt generate --model MODEL-dpo --prompt \"Once upon a time\"";
@@ -71,6 +71,7 @@ int run(int argc, char** argv) {
   add_dpo(program, chosen);
   add_kto(program, chosen);
   add_reward(program, chosen);
+  add_policy_gradients(program, chosen);
   add_generate(program, chosen);
   add_score(program, chosen);
   add_tokenize(program, chosen);

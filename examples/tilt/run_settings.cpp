@@ -116,11 +116,11 @@ void add_run(settings& s, run_choice& c, bool reference, const std::function<voi
   s.add_resume(c.resume, c.resume_from);
 
   s.group("Data");
-  if (!c.on_prompts) s.add("max_length", c.max_length,
-        c.drop_longer ? "tokens of prompt and response; longer pairs are left out; 0: no limit"
-                      : "tokens of prompt and response, which is cut at its end; 0: no limit").read_null = [&c] {
-    c.max_length = 0;
-  };
+  if (!c.on_prompts)
+    s.add("max_length", c.max_length,
+          c.drop_longer ? "tokens of prompt and response; longer pairs are left out; 0: no limit"
+                        : "tokens of prompt and response, which is cut at its end; 0: no limit")
+        .read_null = [&c] { c.max_length = 0; };
   s.add("max_prompt_length", c.max_prompt_length, "tokens of a prompt, which is cut at its beginning; 0: no limit");
   if (!c.on_prompts) s.add("drop_empty", c.drop_empty, "leave examples with an empty completion out instead of refusing them");
   s.add("shuffle", o.shuffle, "another order in each epoch");
@@ -131,7 +131,8 @@ void add_run(settings& s, run_choice& c, bool reference, const std::function<voi
   add_loss();
   s.group("Training");
   s.add("learning_rate", o.learning_rate, "the largest learning rate");
-  s.add("batch_size", o.batch_size, c.on_prompts ? "prompts of a step, times gradient_accumulation_steps" : "examples in a micro-batch").also("per_device_train_batch_size");
+  s.add("batch_size", o.batch_size, c.on_prompts ? "prompts of a step, times gradient_accumulation_steps" : "examples in a micro-batch")
+      .also("per_device_train_batch_size");
   s.add("gradient_accumulation_steps", o.gradient_accumulation_steps, "micro-batches in a step");
   s.add("max_steps", o.max_steps, "steps; -1: as num_train_epochs says");
   s.add("num_train_epochs", o.num_train_epochs, "passes over the data");

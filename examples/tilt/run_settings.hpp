@@ -18,7 +18,7 @@ struct run_choice {
   bool drop_longer = false;     ///< leave examples out that max_length would cut
   bool drop_empty = false;      ///< leave examples without a completion out, instead of refusing them
   bool completion_only_loss = true;
-  bool on_prompts = false;      ///< the run makes its own responses to prompts, and evaluates on none
+  bool on_prompts = false;  ///< the run makes its own responses to prompts, and evaluates on none
   bool resume = false;
   std::string resume_from;  ///< a checkpoint; empty: the last one in `output`
   compute machine;

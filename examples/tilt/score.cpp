@@ -34,7 +34,8 @@ struct score_command {
     options.group("Files");
     options.add("model", model, "Hugging Face model folder", "FOLDER").also("model_name_or_path");
     options.add("reference_model", reference_model, "another one, for reference_logp", "FOLDER").also("ref_model");
-    options.add("reward_model", reward_model, "a folder that tilt reward has made, for reward; --model may then be left away", "FOLDER").also("reward_model_path");
+    options.add("reward_model", reward_model, "a folder that tilt reward has made, for reward; --model may then be left away", "FOLDER")
+        .also("reward_model_path");
     options.add("data", data, "JSONL or JSON of pairs, completions, texts or {\"ids\": [...]}, also .gz", "FILE");
     options.add("output", output, "file for the scores [standard output]", "FILE");
     options.allow_config();
@@ -50,7 +51,8 @@ struct score_command {
   int run() {
     options.apply();
     if (reward_model.empty()) options.require("model", "the folder of the model (or --reward-model)");
-    if (model.empty()) options.refuse("reference_model", "reference_logp stands beside the log-probabilities of --model, which is not given");
+    if (model.empty())
+      options.refuse("reference_model", "reference_logp stands beside the log-probabilities of --model, which is not given");
     options.require("data", "the file with the examples to score");
     if (max_tokens < 1)
       throw input_error(options["max_tokens"].source + ": " + std::to_string(max_tokens) + " cannot be used; give a positive number");
@@ -60,7 +62,8 @@ struct score_command {
     if (!model.empty() && !folder.config().vocabulary_head)
       throw input_error("--model: " + model + " is a reward model, which predicts no tokens; give it as --reward-model");
     if (!reward_model.empty() && !model_folder(reward_model).config().value_head)
-      throw input_error("--reward-model: " + reward_model + " is no reward model, as it has no score.weight; give a folder that tilt reward has made");
+      throw input_error("--reward-model: " + reward_model +
+                        " is no reward model, as it has no score.weight; give a folder that tilt reward has made");
     const std::vector<example> examples = read_examples(data);
     const std::vector<prompt_tree> trees = laid_out(examples, folder);
     found all;
@@ -92,8 +95,8 @@ struct score_command {
     progress bar(name, static_cast<index>(trees.size()), {.unit = "examples"});
     return ((*model_session).*read)(trees, max_tokens, [&](index done) { bar.update(done); });
   }
-  std::vector<double> of_another(const std::string& path, const model_folder& folder, const std::vector<prompt_tree>& trees, const char* name,
-                                 reading read) const {
+  std::vector<double> of_another(const std::string& path, const model_folder& folder, const std::vector<prompt_tree>& trees,
+                                 const char* name, reading read) const {
     const model_folder other(path);
     if (other.config().vocab_size != folder.config().vocab_size)
       throw input_error(path + ": its vocabulary has " + std::to_string(other.config().vocab_size) + " tokens and the model's " +
@@ -102,14 +105,17 @@ struct score_command {
   }
 
   /// Over the pairs, on standard error.
-  static void tell_calibration(const std::vector<example>& examples, const std::vector<prompt_tree>& trees, const std::vector<double>& rewards) {
+  static void tell_calibration(const std::vector<example>& examples, const std::vector<prompt_tree>& trees,
+                               const std::vector<double>& rewards) {
     std::vector<double> margins;
     std::size_t at = 0;
     for (std::size_t i = 0; i < trees.size(); at += trees[i++].responses.size())
       if (examples[i].kind == example_kind::pair) margins.push_back(rewards[at] - rewards[at + 1]);
     if (margins.empty()) return;
     const calibration c = calibrate(margins);
-    std::fprintf(stderr, "tilt: of %td pairs %.3f have the chosen response ahead (95 %%: %.3f to %.3f); Brier score %.4f, log loss %.4f, calibration error %.4f\n",
+    std::fprintf(stderr,
+                 "tilt: of %td pairs %.3f have the chosen response ahead (95 %%: %.3f to %.3f); Brier score %.4f, log loss %.4f, "
+                 "calibration error %.4f\n",
                  c.pairs, c.accuracy.value, c.accuracy.low, c.accuracy.high, c.brier, c.log_loss, c.expected_calibration_error);
   }
 

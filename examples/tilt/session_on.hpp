@@ -56,7 +56,8 @@ template <class B> class session_on final : public session {
   }
 
   std::vector<std::vector<generated<double>>> generate(const generation_job& job) override {
-    if (!model_.config().vocabulary_head) throw input_error("--model: " + folder_->path().string() + " is a reward model, which predicts no tokens; give a language model");
+    if (!model_.config().vocabulary_head)
+      throw input_error("--model: " + folder_->path().string() + " is a reward model, which predicts no tokens; give a language model");
     generation_options options;
     options.max_new_tokens = job.max_new_tokens;
     options.max_length = job.max_length;
@@ -138,7 +139,9 @@ template <class B> class session_on final : public session {
       if (choice.share_value)
         model_ = with_heads(model_, {true, true}, job.options.seed);
       else
-        value.emplace(choice.value_model.empty() ? judging.clone() : with_heads(load_other(choice.value_model, "value_model"), scalar_heads, job.options.seed));
+        value.emplace(choice.value_model.empty()
+                          ? judging.clone()
+                          : with_heads(load_other(choice.value_model, "value_model"), scalar_heads, job.options.seed));
     }
     policy_gradient_options options = choice.options;
     options.end_tokens.assign(folder_->end_tokens().begin(), folder_->end_tokens().end());
@@ -150,8 +153,9 @@ template <class B> class session_on final : public session {
   transformer<B> load_other(const std::string& path, const char* option) {
     const model_folder other(path);
     if (other.config().vocab_size != model_.config().vocab_size)
-      throw input_error(std::string(option) + ": " + path + " has a vocabulary of " + std::to_string(other.config().vocab_size) + " tokens and the model one of " +
-                        std::to_string(model_.config().vocab_size) + "; give one with the model's tokenizer");
+      throw input_error(std::string(option) + ": " + path + " has a vocabulary of " + std::to_string(other.config().vocab_size) +
+                        " tokens and the model one of " + std::to_string(model_.config().vocab_size) +
+                        "; give one with the model's tokenizer");
     return load_transformer(other, backend_);
   }
 

@@ -192,8 +192,9 @@ setting& settings::file_only(const char* name, std::function<void(const nlohmann
 }
 
 void settings::allow_config() {
-  add("config", config_, "settings from a JSON or YAML file; keys as here or in TRL's DPOConfig, KTOConfig, SFTConfig, RewardConfig", "FILE").in_file =
-      false;
+  add("config", config_,
+      "settings from a JSON or YAML file; keys as here or in TRL's DPOConfig, KTOConfig, SFTConfig, RewardConfig, PPOConfig", "FILE")
+      .in_file = false;
 }
 
 void settings::add_resume(bool& resume, std::string& from) {

@@ -6,7 +6,7 @@
 
 namespace tilt::program {
 
-/// What dpo, kto, sft and reward do: settles the options (`choose` then puts what they come to into the job), reads everything, trains, logs,
+/// What the subcommands that train do: settles the options (`choose` then puts what they come to into the job), reads everything, trains, logs,
 /// saves. Returns the exit status.
 int run_training(settings& s, run_choice& choice, const std::function<void(training_job&)>& choose);
 

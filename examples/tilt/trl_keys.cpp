@@ -36,10 +36,12 @@ constexpr std::array listed{
     "do_eval",
     "do_predict",
     "do_train",
+    "ds3_gather_for_generation",
     "enable_jit_checkpoint",
     "eval_accumulation_steps",
     "eval_do_concat_batches",
     "eval_use_gather_object",
+    "exp_name",
     "fp16",
     "fp16_backend",
     "fp16_full_eval",
@@ -69,6 +71,7 @@ constexpr std::array listed{
     "length_column_name",
     "liger_kernel_config",
     "local_rank",
+    "local_rollout_forward_batch_size",
     "log_level",
     "log_level_replica",
     "log_on_each_node",
@@ -79,6 +82,7 @@ constexpr std::array listed{
     "model_init_kwargs",
     "mp_parameters",
     "no_cuda",
+    "num_sample_generations",
     "overwrite_output_dir",
     "pad_to_multiple_of",
     "pad_token",
@@ -124,6 +128,7 @@ constexpr std::array listed{
     "use_liger_kernel",
     "use_logits_to_keep",
     "use_mps_device",
+    "world_size",
 };
 
 // What would change the numbers, with the value (as JSON) at which it does not. Null never does.
@@ -154,6 +159,8 @@ constexpr std::array neutral{
     neutral_key{"rpo_alpha", "null"},
     neutral_key{"shuffle_dataset", "false"},
     neutral_key{"sync_ref_model", "false"},
+    neutral_key{"stop_token", "\"eos\""},
+    neutral_key{"stop_token_id", "null"},
     neutral_key{"truncation_mode", "\"keep_start\""},
     neutral_key{"use_weighting", "false"},
 };

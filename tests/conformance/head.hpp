@@ -77,8 +77,8 @@ template <class B, class T> results run_head(B& backend, const head_case<T>& c) 
   S* const logps = out.data();
   detail::head_forward(
       backend, a, detail::head_outputs<S>{logps, logps + step, logps + 2 * step, logps + 3 * step, c.squares ? logps + 4 * step : nullptr});
-  detail::head_backward(backend, a, detail::head_slopes<S>{d_logps.data(), c.spread ? d_entropies.data() : nullptr, logps + step}, c.d_hidden.template in<S>(d_hidden.data()),
-                        c.d_embedding.template in<S>(d_embedding.data()));
+  detail::head_backward(backend, a, detail::head_slopes<S>{d_logps.data(), c.spread ? d_entropies.data() : nullptr, logps + step},
+                        c.d_hidden.template in<S>(d_hidden.data()), c.d_embedding.template in<S>(d_embedding.data()));
   const std::vector<double> all = widened(out);
   const auto part = [&](index i) { return std::vector<double>(all.begin() + i * step, all.begin() + (i + 1) * step); };
   return {{"logps", part(0)},

@@ -49,20 +49,21 @@ TEST_CASE(TILT_TESTED_AS "a transformer equals the reference backend's, forward 
   std::normal_distribution<double> draw;
   for (double& c : slopes) c = draw(engine);
   for (const tilt::architecture type : every_architecture)
-  for (const bool value_head : {false, true}) {
-    tilt::reference_backend<double> reference;
-    tested_backend backend;
-    const model_results expected = run_model(reference, type, value_head, trees, slopes), found = run_model(backend, type, value_head, trees, slopes);
-    // Two layers of products over some tens of terms, each sum with its own roundings: a few hundred of them reach an output.
-    const long double bound = 4 * tolerance<T>::sum(256);
-    INFO("architecture " << static_cast<int>(type) << (value_head ? " with a value head" : ""));
-    CHECK(all_close(found.logps, expected.logps, bound, 1));
-    CHECK(all_close(found.entropies, expected.entropies, bound, 1));
-    CHECK(all_close(found.mean_logits, expected.mean_logits, bound, 1));
-    CHECK(expected.values.size() == (value_head ? trees.targets.size() : 0));
-    if (value_head) CHECK(all_close(found.values, expected.values, bound, 1));
-    CHECK(all_close(found.gradient, expected.gradient, bound, largest(expected.gradient)));
-  }
+    for (const bool value_head : {false, true}) {
+      tilt::reference_backend<double> reference;
+      tested_backend backend;
+      const model_results expected = run_model(reference, type, value_head, trees, slopes),
+                          found = run_model(backend, type, value_head, trees, slopes);
+      // Two layers of products over some tens of terms, each sum with its own roundings: a few hundred of them reach an output.
+      const long double bound = 4 * tolerance<T>::sum(256);
+      INFO("architecture " << static_cast<int>(type) << (value_head ? " with a value head" : ""));
+      CHECK(all_close(found.logps, expected.logps, bound, 1));
+      CHECK(all_close(found.entropies, expected.entropies, bound, 1));
+      CHECK(all_close(found.mean_logits, expected.mean_logits, bound, 1));
+      CHECK(expected.values.size() == (value_head ? trees.targets.size() : 0));
+      if (value_head) CHECK(all_close(found.values, expected.values, bound, 1));
+      CHECK(all_close(found.gradient, expected.gradient, bound, largest(expected.gradient)));
+    }
 }
 
 TEST_CASE(TILT_TESTED_AS "a sequence's bits are its own, where products are row-exact") {

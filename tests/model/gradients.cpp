@@ -32,7 +32,8 @@ std::vector<double> coefficients(std::size_t n, unsigned seed = 3) {
 }  // namespace
 
 /// Compares with central differences of the objective, along one direction a tensor, so that no tensor's error hides behind another's size.
-template <class Objective> void check_directions(tilt::transformer<B>& model, const std::vector<double>& gradient, const Objective& objective) {
+template <class Objective>
+void check_directions(tilt::transformer<B>& model, const std::vector<double>& gradient, const Objective& objective) {
   std::mt19937 engine(5);
   std::normal_distribution<double> draw;
   for (const tilt::parameter& parameter : model.parameters()) {
@@ -122,16 +123,19 @@ TEST_CASE("the heads' slopes agree with dual numbers") {
   };
 
   B backend;
-  std::vector<double> weights(x.begin() + width, x.end()), hidden(x.begin(), x.begin() + width), out(8), normalizer(1), kept(vocabulary), values(2), row(1), slopes(entries);
+  std::vector<double> weights(x.begin() + width, x.end()), hidden(x.begin(), x.begin() + width), out(8), normalizer(1), kept(vocabulary),
+      values(2), row(1), slopes(entries);
   const std::int32_t begin[] = {0, 2}, item[] = {0, 1}, label[] = {3, 0};
   const tilt::detail::row_targets targets{begin, item, label};
   const auto states = tilt::matrix_of<const double>(hidden.data(), 1, width);
-  const tilt::detail::head_arguments<double> head{states, tilt::matrix_of<const double>(weights.data(), vocabulary, width), targets, normalizer.data(), {kept.data(), nullptr, 1, 0}};
+  const tilt::detail::head_arguments<double> head{
+      states, tilt::matrix_of<const double>(weights.data(), vocabulary, width), targets, normalizer.data(), {kept.data(), nullptr, 1, 0}};
   const tilt::detail::value_head_arguments<double> value{states, weights.data() + vocabulary * width, targets, row.data()};
   tilt::detail::head_forward(backend, head, {out.data(), out.data() + 2, out.data() + 4, out.data() + 6});
   tilt::detail::value_head_forward(backend, value, values.data());
   const auto d_hidden = tilt::matrix_of(slopes.data(), 1, width);
-  tilt::detail::head_backward(backend, head, {c.data(), c.data() + 2, out.data() + 2}, d_hidden, tilt::matrix_of(slopes.data() + width, vocabulary, width));
+  tilt::detail::head_backward(backend, head, {c.data(), c.data() + 2, out.data() + 2}, d_hidden,
+                              tilt::matrix_of(slopes.data() + width, vocabulary, width));
   tilt::detail::value_head_backward(backend, value, c.data() + 4, d_hidden, true, slopes.data() + width + vocabulary * width);
   CHECK(values[0] == values[1]);
   for (std::size_t i = 0; i < slopes.size(); ++i) {

@@ -88,7 +88,8 @@ template <class T> class fused_backend : public reference_backend<T> {
     }
   }
 
-  void head_backward(const detail::head_arguments<T>& a, const detail::head_slopes<T>& slopes, matrix_view<T> d_hidden, matrix_view<T> d_embedding) {
+  void head_backward(const detail::head_arguments<T>& a, const detail::head_slopes<T>& slopes, matrix_view<T> d_hidden,
+                     matrix_view<T> d_embedding) {
     ++calls.head_backward;
     for (index row = 0; row < a.hidden.extent[0]; ++row) {
       for (index i = 0; i < d_hidden.extent[1]; ++i) d_hidden(row, i) = T(0);

@@ -103,7 +103,9 @@ class example_encoder {
       shared = 1;
     }
     const auto length = static_cast<index>(tree.prompt.size());
-    const auto too_long = [&](const std::vector<token>& w) { return options_.max_length > 0 && length + static_cast<index>(w.size() - shared) > options_.max_length; };
+    const auto too_long = [&](const std::vector<token>& w) {
+      return options_.max_length > 0 && length + static_cast<index>(w.size() - shared) > options_.max_length;
+    };
     if (options_.drop_longer && std::any_of(wholes.begin(), wholes.end(), too_long)) {
       report_.longer.push_back(e.line);
       return false;

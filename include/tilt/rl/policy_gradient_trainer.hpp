@@ -159,8 +159,9 @@ template <class B> class policy_gradient_trainer {
     const auto length = static_cast<index>(p.prompt.size()), positions = policy_.model().config().max_position_embeddings;
     if (length == 0) throw input_error(where + "the prompt has no tokens; begin it with a BOS token");
     if (length + rl_.max_new_tokens - 1 > positions)
-      throw input_error("max_new_tokens: " + where + "the prompt has " + std::to_string(length) + " tokens and with " + std::to_string(rl_.max_new_tokens) +
-                        " new ones exceeds the model's " + std::to_string(positions) + " positions; lower it, or cut prompts with max_prompt_length");
+      throw input_error("max_new_tokens: " + where + "the prompt has " + std::to_string(length) + " tokens and with " +
+                        std::to_string(rl_.max_new_tokens) + " new ones exceeds the model's " + std::to_string(positions) +
+                        " positions; lower it, or cut prompts with max_prompt_length");
   }
 
   void identify() {

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// tilt ppo, rloo, grpo and reinforce: what they write, that they go on after whatever stopped them, and what they refuse.
+#include <random>
+
+#include "bad_input.hpp"
+
+using namespace tilt::test;
+using nlohmann::json;
+
+namespace {
+
+void works(const outcome& result) {
+  INFO(result.err);
+  CHECK(result.status == 0);
+}
+
+/// A language model, a reward model made of it, prompts, and a run that would work.
+struct policy_place : workplace {
+  policy_place(const char* name, const char* method) : workplace(name), judge(folder / "judge") {
+    works(tilt_program(folder, {"reward", "--model", model, "--train", train, "--output", judge, "--max-steps", "2", "--batch-size", "2",
+                                "--learning-rate", "1e-2", "--threads", "1"}));
+    std::string prompts;
+    for (int i = 0; i < 7; ++i) prompts += json{{"prompt", std::string(static_cast<std::size_t>(1 + i % 3), 'Q') + ":"}}.dump() + "\n";
+    write_text(train, prompts);
+    arguments = {method, "--model",      model, "--train",          train, "--reward-model",  judge,  "--output",  output, "--max-steps",
+                 "4",    "--batch-size", "3",   "--max-new-tokens", "5",   "--learning-rate", "1e-2", "--threads", "1"};
+    if (std::string(method) == "rloo" || std::string(method) == "grpo") arguments.insert(arguments.end(), {"--num-generations", "2"});
+  }
+  fs::path judge;
+};
+
+outcome into(policy_place place, const char* name, std::vector<std::string> more, double kill_after = 0) {
+  place.leave_out("--output");
+  place.arguments.insert(place.arguments.end(), {"--output", place.folder / name});
+  return place.run(std::move(more), {.kill_after = kill_after});
+}
+bool same(const policy_place& place, const char* a, const char* b) {
+  for (const char* file : {"model.safetensors", "metrics.jsonl"}) {
+    const std::string left = contents(place.folder / a / file);
+    if (left.size() < 100 || left != contents(place.folder / b / file)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("policy gradients: each method writes a language model and PPOTrainer's metrics") {
+  for (const char* method : {"ppo", "rloo", "grpo", "reinforce"}) {
+    INFO(method);
+    const policy_place place("policy", method);
+    works(place.run({"--logging-steps", "1"}));
+    CHECK(json::parse(contents(place.output / "config.json"))["architectures"] == json{"LlamaForCausalLM"});
+    const std::string weights = contents(place.output / "model.safetensors");
+    CHECK(weights != contents(place.model / "model.safetensors"));
+    CHECK(weights.find("score.weight") == std::string::npos);
+    const auto lines = json_lines(contents(place.output / "metrics.jsonl"));
+    REQUIRE(lines.size() == 4);
+    for (const char* key :
+         {"objective/kl", "objective/entropy", "objective/non_score_reward", "objective/rlhf_reward", "objective/scores",
+          "policy/approxkl_avg", "policy/clipfrac_avg", "loss/policy_avg", "val/ratio", "val/num_eos_tokens", "lr", "step"})
+      CHECK(lines[0].contains(key));
+    CHECK(lines[0]["objective/kl"] == 0);
+    CHECK(lines[3]["objective/kl"] != 0);
+    CHECK(lines[0].contains("loss/value_avg") == (std::string(method) == "ppo"));
+    works(tilt_program(place.folder, {"generate", "--model", place.output, "--prompt", "Q:", "--max-new-tokens", "3"}));
+  }
+}
+
+TEST_CASE("ppo: a value function that shares the policy's trunk is not saved with it") {
+  const policy_place place("policy_shared", "ppo");
+  works(place.run({"--share-value", "--save-steps", "2", "--entropy-coef", "0.01"}));
+  for (const fs::path& folder : {place.output, place.output / "checkpoint-2"})
+    CHECK(contents(folder / "model.safetensors").find("score.weight") == std::string::npos);
+  works(into(place, "again", {"--share-value", "--entropy-coef", "0.01", "--resume", place.output / "checkpoint-2"}));
+  CHECK(contents(place.output / "model.safetensors") == contents(place.folder / "again" / "model.safetensors"));
+}
+
+TEST_CASE("policy gradients: a run that was killed, at whatever moment, goes on to the same bits") {
+  std::mt19937 engine(11);
+  for (const char* method : {"ppo", "grpo"}) {
+    INFO(method);
+    const policy_place place("policy_killed", method);
+    const std::vector<std::string> saving{"--save-steps", "1", "--logging-steps", "2", "--max-steps", "12"};
+    policy_place longer = place;
+    longer.leave_out("--max-steps");
+    const outcome whole = into(longer, "whole", saving);
+    works(whole);
+    std::uniform_real_distribution<double> moment(0.1 * whole.seconds, 0.9 * whole.seconds);
+    std::vector<std::string> again = saving;
+    again.push_back("--resume");
+    int attempts = 0;
+    for (outcome last; last.status != 0 && attempts < 40; ++attempts)
+      last = into(longer, "killed", again, attempts < 4 ? moment(engine) : 0);
+    CHECK(attempts > 1);
+    CHECK(same(place, "whole", "killed"));
+  }
+}
+
+TEST_CASE("ppo: an old checkpoint of other settings is refused, with both values") {
+  const policy_place place("policy_resume", "ppo");
+  works(place.run({"--save-steps", "2"}));
+  refuses(into(place, "other", {"--resume", place.output / "checkpoint-2", "--cliprange", "0.3"}), {"--cliprange", "0.2", "0.3"});
+  refuses(into(place, "other", {"--resume", place.output / "checkpoint-2", "--kl-coef", "0.2"}), {"--kl-coef", "0.05"});
+}
+
+TEST_CASE("policy gradients: what is wrong is refused by name") {
+  policy_place place("bad_policy", "ppo");
+  const auto no = [&](std::initializer_list<const char*> words, std::vector<std::string> more) { refused(place, words, std::move(more)); };
+  no({"--cliprange", "0"}, {"--cliprange", "0"});
+  no({"--lam", "2"}, {"--lam", "2"});
+  no({"--target", "adap_kl_ctrl"}, {"--target", "3"});
+  no({"--target-kl", "early_stopping"}, {"--target-kl", "3"});
+  no({"--num-ppo-epochs", "0"}, {"--num-ppo-epochs", "0"});
+  no({"--eval", "tilt"}, {"--eval", place.train});
+  no({"--temperature"}, {"--temperature", "0.7"});
+  no({"--max-steps", "total_episodes"}, {"--total-episodes", "12"});
+  no({"--value-model", "share_value"}, {"--value-model", place.judge, "--share-value"});
+  SECTION("a reward model is missing, or is none") {
+    place.leave_out("--reward-model");
+    no({"--reward-model"}, {});
+    no({"--reward-model", "no value head"}, {"--reward-model", place.model});
+  }
+  SECTION("prompts that leave no room") {
+    place.leave_out("--max-new-tokens");
+    no({"--max-new-tokens", "line 1", "positions"}, {"--max-new-tokens", "200"});
+  }
+  SECTION("prompts") {
+    write_text(place.train, "{\"text\": \"no prompt\"}\n");
+    no({"train.jsonl:1", "prompt"}, {});
+  }
+  SECTION("a method without the option") {
+    place.arguments[0] = "reinforce";
+    no({"--lam", "tilt ppo"}, {"--lam", "0.9"});
+    place.arguments[0] = "rloo";
+    no({"--num-generations", "1"}, {"--num-generations", "1"});
+    place.arguments[0] = "grpo";
+    no({"--kl-coef"}, {"--num-generations", "2", "--kl-coef", "0.1"});
+  }
+}
