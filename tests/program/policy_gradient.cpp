@@ -96,6 +96,46 @@ TEST_CASE("policy gradients: a run that was killed, at whatever moment, goes on 
   }
 }
 
+TEST_CASE("ppo: a PPOConfig is read as it stands") {
+  policy_place place("policy_config", "ppo");
+  for (const char* option : {"--reward-model", "--max-steps", "--max-new-tokens", "--learning-rate", "--batch-size"})
+    place.leave_out(option);
+  json config{{"exp_name", "ppo_config"},
+              {"reward_model_path", place.judge.string()},
+              {"response_length", 4},
+              {"total_episodes", 9},
+              {"per_device_train_batch_size", 3},
+              {"num_mini_batches", 1},
+              {"num_ppo_epochs", 2},
+              {"kl_coef", 0.1},
+              {"kl_estimator", "k3"},
+              {"cliprange", 0.3},
+              {"vf_coef", 0.2},
+              {"lam", 0.9},
+              {"gamma", 1.0},
+              {"whiten_rewards", false},
+              {"missing_eos_penalty", nullptr},
+              {"temperature", 1.0},
+              {"stop_token", "eos"},
+              {"world_size", nullptr},
+              {"num_total_batches", nullptr},
+              {"mini_batch_size", nullptr},
+              {"ds3_gather_for_generation", true},
+              {"learning_rate", 0.01}};
+  const auto with = [&] {
+    write_text(place.folder / "ppo.json", config.dump());
+    return place.run({"--config", place.folder / "ppo.json", "--logging-steps", "1"});
+  };
+  works(with());
+  CHECK(json_lines(contents(place.output / "metrics.jsonl")).size() == 3);  // 9 samples, 3 a step
+  fs::remove_all(place.output);
+  config["temperature"] = 0.7;  // samples are the policy's own here
+  refuses(with(), {"ppo.json: temperature"});
+  config["temperature"] = 1.0;
+  config["stop_token_id"] = 5;
+  refuses(with(), {"ppo.json: stop_token_id"});
+}
+
 TEST_CASE("ppo: an old checkpoint of other settings is refused, with both values") {
   const policy_place place("policy_resume", "ppo");
   works(place.run({"--save-steps", "2"}));
