@@ -110,4 +110,8 @@ TEST_CASE("rdpo") {
     const long double m = 0.5L * y.margin() + 0.25L * static_cast<long double>(y.chosen.tokens - y.rejected.tokens);
     return value_and_slopes{minus_log_sigma(m), -0.5L * sigma(-m), 0.5L * sigma(-m)};
   });
+  // The longer the chosen response, the less its pair pulls.
+  const auto pull = [&](tilt::index tokens) { return -differentiate(loss, pair_logps<double>{{0, 0, tokens}, {0, 0, 5}}).slope[0]; };
+  CHECK(pull(9) < pull(5));
+  CHECK(pull(5) < pull(1));
 }

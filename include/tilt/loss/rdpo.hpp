@@ -7,8 +7,8 @@
 namespace tilt {
 
 /// Length-regularised DPO (Park et al. 2024, arXiv 2403.19159): −log σ(βΔ + α(n⁺ − n⁻)), n the lengths in tokens. It is DPO for the objective
-/// E[r − α·n] − β·KL, whose optimum has β log π/π_ref = r − α·n + const: a long chosen response has part of its margin explained by its
-/// length, and pulls less.
+/// E[r − α·n] − β·KL, whose optimum has r = β log π/π_ref + α·n + const, which Bradley–Terry takes: hence the plus. A long chosen response has
+/// part of its margin explained by its length, and pulls less.
 struct rdpo {
   double beta = 0.1;         ///< > 0
   double rdpo_alpha = 0.01;  ///< α, the price of a token, ≥ 0; 0 is DPO
