@@ -127,6 +127,7 @@
 #include <tilt/train/reference.hpp>
 #include <tilt/train/reference_cache.hpp>
 #include <tilt/train/reward.hpp>
+#include <tilt/train/run_settings.hpp>
 #include <tilt/train/scores.hpp>
 #include <tilt/train/sft.hpp>
 #include <tilt/train/state.hpp>
@@ -137,6 +138,7 @@
 #include <tilt/rl/estimate.hpp>
 #include <tilt/rl/gae.hpp>
 #include <tilt/rl/generate.hpp>
+#include <tilt/rl/generation.hpp>
 #include <tilt/rl/grpo.hpp>
 #include <tilt/rl/kl_controller.hpp>
 #include <tilt/rl/kl_estimators.hpp>
