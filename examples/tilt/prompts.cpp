@@ -16,7 +16,7 @@ prompt_text conversation(const model_folder& folder, const nlohmann::json& list)
       throw input_error("a message has no role and content; write {\"role\": \"user\", \"content\": \"a text\"}");
     messages.push_back({m["role"].get<std::string>(), m["content"].get<std::string>()});
   }
-  const std::string text = folder.chat().render(messages, true);
+  const std::string text = folder.chat().prompt(messages);
   return {text, list, folder.tokenizer().encode(text, false)};
 }
 

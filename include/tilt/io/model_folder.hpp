@@ -15,6 +15,8 @@ class model_folder {
     if (!std::filesystem::is_directory(path_)) throw input_error(path_.string() + ": is not a folder; give a Hugging Face model folder");
     const nlohmann::json json = read_json(path_ / "config.json");
     config_ = parse_model_config(json, (path_ / "config.json").string());
+    chat_tokens tokens;
+    chat_ = chat_template("", {}, path_.string());
     if (std::filesystem::exists(path_ / "tokenizer_config.json")) {
       const nlohmann::json of_tokenizer = read_json(path_ / "tokenizer_config.json");
       const auto text = [&](const char* key) -> std::string {
@@ -23,13 +25,15 @@ class model_folder {
         return value.is_string() ? value.get<std::string>() : std::string();
       };
       end_ = text("eos_token");
-      chat_ = chat_template(text("chat_template"));
+      tokens = {text("bos_token"), end_};
+      const auto template_of = [&](const std::string& jinja) { return chat_template(jinja, tokens, (path_ / "tokenizer_config.json").string()); };
+      chat_ = template_of(text("chat_template"));
       if (of_tokenizer.is_object() && of_tokenizer.contains("chat_template"))
         for (const auto& named : of_tokenizer["chat_template"])  // a list of templates with names
           if (named.is_object() && named.value("name", nlohmann::json()) == "default" && named.value("template", nlohmann::json()).is_string())
-            chat_ = chat_template(named["template"].get<std::string>());
+            chat_ = template_of(named["template"].get<std::string>());
     }
-    if (std::filesystem::exists(path_ / "chat_template.jinja")) chat_ = chat_template(std::string(mapped_file(path_ / "chat_template.jinja").text()));
+    if (const auto file = path_ / "chat_template.jinja"; std::filesystem::exists(file)) chat_ = chat_template(std::string(mapped_file(file).text()), tokens, file.string());
     add_ends(json);
     if (std::filesystem::exists(path_ / "generation_config.json")) add_ends(read_json(path_ / "generation_config.json"));
   }

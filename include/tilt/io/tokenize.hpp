@@ -49,7 +49,7 @@ class example_encoder {
   /// Tokens of a prompt and of the prompt with a completion, as TRL makes them: both encoded whole, so that what merges at the boundary
   /// merges as it will when the model reads it.
   std::vector<token> prompt(const example_part& p) const {
-    if (p.conversational) return encoder_.words->encode(encoder_.chat->render(p.messages, true), false);
+    if (p.conversational) return encoder_.words->encode(encoder_.chat->prompt(p.messages), false);
     return encoder_.words->encode(p.text);
   }
   std::vector<token> whole(const example_part& p, const example_part& completion) const {
