@@ -47,7 +47,7 @@ TEST_CASE("ChatML with a system message of its own, as SmolLM2 has it") {
 
 TEST_CASE("layout that prints nothing is no other template") {
   for (const std::string& same :
-       {chatml + "\n", replaced(chatml, "messages %}", "messages %}\n"), replaced(chatml, "endfor %}", "endfor %}\n"), replaced(chatml, "endfor %}", "endfor %}\n  "),
+       {chatml + "\n", " " + chatml, "{# a note #}" + chatml, replaced(chatml, "messages %}", "messages %}\n"), replaced(chatml, "endfor %}", "endfor %}\n"), replaced(chatml, "endfor %}", "endfor %}\n  "),
         replaced(chatml, "{{'<|im", "{{ '<|im"), replaced(chatml, "message['role']", "message[\"role\"]"),
         "{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}" + chatml}) {
     INFO(same);
@@ -59,7 +59,7 @@ TEST_CASE("layout that prints nothing is no other template") {
 
 TEST_CASE("templates that write something else are not taken for ChatML") {
   for (const std::string& other :
-       {std::string("{{ messages }}"), chatml + "!", " " + chatml, replaced(chatml, "'<|im_end|>' + '\\n'", "'<|im_end|>' + ''"), replaced(chatml, "'<|im_end|>' + '\\n'", "'<|im_end|>' + ' '"),
+       {std::string("{{ messages }}"), chatml + "!", " x" + chatml, replaced(chatml, "'<|im_end|>' + '\\n'", "'<|im_end|>' + ''"), replaced(chatml, "'<|im_end|>' + '\\n'", "'<|im_end|>' + ' '"),
         replaced(chatml, "message['role'] + '\\n'", "message['role'] + ' '"), replaced(chatml, "assistant\\n", "assistant"), replaced(chatml, "assistant\\n", "model\\n"),
         replaced(chatml, "message['content']", "message['content'] | trim"), replaced(chatml, "}}{% endfor", "}}\n{% endfor"), replaced(chatml, "}}{% endfor", "}} {% endfor"),
         replaced(chatml, "messages %}", "messages %} "), replaced(chatml, "messages %}", "messages %}\n\n"), replaced(chatml, "messages %}", "messages %}\n    "),
