@@ -17,6 +17,7 @@ void add_reward(CLI::App& program, action& chosen);
 void add_policy_gradients(CLI::App& program, action& chosen);
 void add_score(CLI::App& program, action& chosen);
 void add_generate(CLI::App& program, action& chosen);
+void add_prefer(CLI::App& program, action& chosen);
 void add_tokenize(CLI::App& program, action& chosen);
 void add_losses(CLI::App& program, action& chosen);
 void add_claims(CLI::App& program, action& chosen);

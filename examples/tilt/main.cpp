@@ -73,6 +73,7 @@ int run(int argc, char** argv) {
   add_reward(program, chosen);
   add_policy_gradients(program, chosen);
   add_generate(program, chosen);
+  add_prefer(program, chosen);
   add_score(program, chosen);
   add_tokenize(program, chosen);
   add_losses(program, chosen);
