@@ -130,6 +130,7 @@
 #include <tilt/train/run_settings.hpp>
 #include <tilt/train/scores.hpp>
 #include <tilt/train/sft.hpp>
+#include <tilt/train/side_metrics.hpp>
 #include <tilt/train/state.hpp>
 #include <tilt/train/step_range.hpp>
 #include <tilt/train/trainer.hpp>

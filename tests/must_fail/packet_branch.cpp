@@ -2,17 +2,8 @@
 // A body that branches on the values in a packet.
 #include <tilt/backend/eigen.hpp>
 
-struct relu_body {
-  float* x;
-  template <class Lane> void operator()(const Lane& lane, tilt::index i) const {
-    const auto value = lane.load(x, i);
-#ifdef TILT_MUST_FAIL
-    if (value > 0.f) lane.store(x, i, value);
-#else
-    lane.store(x, i, select(value > 0.f, value, decltype(value)(0.f)));
-#endif
-  }
-};
+#include "branching_body.hpp"
+
 int main() {
   tilt::eigen_backend<float> backend;
   backend.map(0, relu_body{nullptr});

@@ -48,4 +48,12 @@ concept packet = std::semiregular<P> && std::convertible_to<typename P::scalar, 
                    { reduce_max(p) } -> std::same_as<typename P::scalar>;
                  };
 
+/// f of every lane by itself, for a function that has no SIMD form.
+template <class P, class Function> P each_lane(const P& x, const Function& f) {
+  alignas(P) typename P::scalar lane[P::size];
+  x.store(lane);
+  for (auto& value : lane) value = f(value);
+  return P::load(lane);
+}
+
 }  // namespace tilt

@@ -2,6 +2,7 @@
 #pragma once
 #include <limits>
 #include <tilt/loss/evaluate.hpp>
+#include <tilt/train/side_metrics.hpp>
 #include <tilt/train/trainer.hpp>
 #include <utility>
 #include <vector>
@@ -60,22 +61,18 @@ template <labelled_loss Loss> class labelled_objective {
   template <class T> double record(const micro_batch<T>& batch, meters& m) {
     gather(batch, 0, batch.trees());
     const response_metrics metrics = evaluate(loss_, columns(batch), {}, statistic_.value());
-    double entropies = 0, half_squares = 0, logits[2] = {}, tokens[2] = {};
+    side_metrics tokens;
     for (index r = 0; r < batch.scores.responses(); ++r) {
-      const int side = desirable_[static_cast<std::size_t>(r)] != 0 ? 0 : 1;
-      entropies += sum_of(batch.scores.entropies(r));
-      logits[side] += sum_of(batch.scores.mean_logits(r));
-      tokens[side] += static_cast<double>(batch.scores.tokens(r));
-      if constexpr (needs_reference) half_squares += half_squared_ratios(batch, r);
+      tokens.add_response(batch, r, needs_reference);
+      tokens.add_to(desirable_[static_cast<std::size_t>(r)] != 0 ? side_metrics::chosen : side_metrics::rejected, batch, r);
     }
     if constexpr (!has_statistic<Loss>) m.add("kl", 0.0);  // as TRL has it where there is no z0
-    m.add("entropy", entropies / static_cast<double>(batch.scores.targets()));
-    if (tokens[0] > 0) m.add("logits/chosen", logits[0] / tokens[0]);
-    if (tokens[1] > 0) m.add("logits/rejected", logits[1] / tokens[1]);
+    tokens.report_entropy(batch, m);
+    tokens.report_logits(m);
     metrics.each([&m](std::string_view name, double value) {
       if (name != "loss") m.add(name, value);
     });
-    if constexpr (needs_reference) m.add("kl/k2", half_squares / static_cast<double>(batch.scores.responses()));
+    if constexpr (needs_reference) tokens.report_kl(batch, m);
     return share_ * metrics.loss;
   }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 #include <tilt/loss/evaluate_lists.hpp>
+#include <tilt/train/side_metrics.hpp>
 #include <tilt/train/trainer.hpp>
 #include <utility>
 #include <vector>
@@ -22,8 +23,10 @@ template <list_loss Loss> class list_objective {
 
   const Loss& loss() const { return loss_; }
   static constexpr std::string_view name() {
-    if constexpr (requires { Loss::name; }) return Loss::name;
-    else return "list";
+    if constexpr (requires { Loss::name; })
+      return Loss::name;
+    else
+      return "list";
   }
   std::vector<named_value> hyper_parameters() const { return tilt::hyper_parameters(loss_); }
   bool separable() const { return true; }
@@ -32,9 +35,11 @@ template <list_loss Loss> class list_objective {
     const auto refuse = [&tree](const std::string& what) {
       throw input_error((tree.line > 0 ? "line " + std::to_string(tree.line) + ": " : std::string()) + what);
     };
-    if (tree.responses.size() < 2) refuse("the example has " + std::to_string(tree.responses.size()) + " responses; a ranking needs two or more");
+    if (tree.responses.size() < 2)
+      refuse("the example has " + std::to_string(tree.responses.size()) + " responses; a ranking needs two or more");
     for (const response& r : tree.responses)
-      if (uses_scores(loss_) && !r.score) refuse("the loss " + std::string(name()) + " reads the responses' scores, and one is missing; give all");
+      if (uses_scores(loss_) && !r.score)
+        refuse("the loss " + std::string(name()) + " reads the responses' scores, and one is missing; give all");
   }
   void reserve(index trees, index responses, index) {
     for (auto* v : {&policy_, &reference_, &score_, &slopes_}) v->reserve(static_cast<std::size_t>(responses));
@@ -48,39 +53,25 @@ template <list_loss Loss> class list_objective {
     evaluate(loss_, columns(batch), {.gradient = slopes_});
     for (std::size_t r = 0; r < slopes_.size(); ++r) {
       const index response = range.first_response + static_cast<index>(r);
-      for (index i = batch.scores.begin(response); i < batch.scores.begin(response + 1); ++i) d[static_cast<std::size_t>(i)] = static_cast<T>(share_ * slopes_[r]);
+      for (index i = batch.scores.begin(response); i < batch.scores.begin(response + 1); ++i)
+        d[static_cast<std::size_t>(i)] = static_cast<T>(share_ * slopes_[r]);
     }
   }
 
   template <class T> double record(const micro_batch<T>& batch, meters& m) {
     gather(batch, {0, batch.trees(), 0});
     const pair_metrics metrics = evaluate(loss_, columns(batch));
-    double entropies = 0, half_squares = 0, logits[2] = {}, tokens[2] = {}, hits = 0;
+    side_metrics tokens;
     for (std::size_t list = 0; list + 1 < begin_.size(); ++list)
       for (index r = begin_[list]; r < begin_[list + 1]; ++r) {
-        const int side = r == begin_[list] ? 0 : 1;
-        entropies += sum_of(batch.scores.entropies(r));
-        logits[side] += sum_of(batch.scores.mean_logits(r));
-        tokens[side] += static_cast<double>(batch.scores.tokens(r));
-        if (side == 0) hits += sum_of(batch.scores.top1(r));
-        if constexpr (needs_reference) half_squares += half_squared_ratios(batch, r);
+        tokens.add_response(batch, r, needs_reference);
+        tokens.add_to(r == begin_[list] ? side_metrics::chosen : side_metrics::rejected, batch, r);
       }
-    m.add("entropy", entropies / static_cast<double>(batch.scores.targets()));
-    m.add("logits/chosen", logits[0] / tokens[0]);
-    m.add("logits/rejected", logits[1] / tokens[1]);
-    m.add("mean_token_accuracy", hits / tokens[0]);
-    metrics.each([&m](std::string_view name, double value) {
-      if (name != "loss" && (needs_reference || (name != "kl" && name != "chosen_falling"))) m.add(name, value);
-    });
-    if constexpr (needs_reference) m.add("kl/k2", half_squares / static_cast<double>(batch.scores.responses()));
+    record_comparison(batch, tokens, metrics, needs_reference, m);
     return share_ * metrics.loss;
   }
 
-  void list(meters& m) const {
-    for (const char* name : {"entropy", "logits/chosen", "logits/rejected", "mean_token_accuracy", "rewards/chosen", "rewards/rejected", "rewards/accuracies",
-                             "rewards/margins", "logps/chosen", "logps/rejected", "kl", "kl/k2", "chosen_falling", "length/chosen", "length/rejected"})
-      m.list(name);
-  }
+  void list(meters& m) const { list_comparison_metrics(m); }
   void report(const meters&, metric_list&) const {}
 
  private:
@@ -116,7 +107,8 @@ template <list_loss Loss> class list_objective {
 
 /// A trainer on ranked responses, in place, against the policy as it is now:
 ///   auto trainer = tilt::list_trainer(policy, tilt::plackett_luce{.beta = 0.1}, {.learning_rate = 1e-6});
-template <class B, list_loss Loss> trainer<B, list_objective<Loss>> list_trainer(transformer<B>& policy, Loss loss, training_options options = {}) {
+template <class B, list_loss Loss>
+trainer<B, list_objective<Loss>> list_trainer(transformer<B>& policy, Loss loss, training_options options = {}) {
   return {policy, list_objective<Loss>(loss), std::move(options)};
 }
 /// The same against another model.

@@ -5,6 +5,7 @@
 #include <tilt/loss/divergence.hpp>
 #include <tilt/loss/length_desensitised.hpp>
 #include <tilt/loss/wpo.hpp>
+#include <tilt/train/side_metrics.hpp>
 #include <tilt/train/trainer.hpp>
 #include <utility>
 #include <vector>
@@ -110,37 +111,17 @@ template <class Loss> class preference_objective {
   template <class T> double record(const micro_batch<T>& batch, meters& m) {
     gather(batch, {0, batch.trees(), 0});
     const pair_metrics metrics = evaluate(linked(), columns(batch), {}, statistic_);
-    double entropies = 0, half_squares = 0;
-    for (index r = 0; r < batch.scores.responses(); ++r) {
-      entropies += sum_of(batch.scores.entropies(r));
-      if constexpr (needs_reference) half_squares += half_squared_ratios(batch, r);
-    }
-    double chosen_logits = 0, rejected_logits = 0, hits = 0;
-    index chosen_tokens = 0, rejected_tokens = 0;
+    side_metrics tokens;
+    for (index r = 0; r < batch.scores.responses(); ++r) tokens.add_response(batch, r, needs_reference);
     for_each_edge(batch, {0, batch.trees(), 0}, [&](const prompt_tree&, index first, const edge& e) {
-      const index up = first + e.chosen, down = first + e.rejected;
-      chosen_logits += sum_of(batch.scores.mean_logits(up));
-      rejected_logits += sum_of(batch.scores.mean_logits(down));
-      hits += sum_of(batch.scores.top1(up));
-      chosen_tokens += batch.scores.tokens(up);
-      rejected_tokens += batch.scores.tokens(down);
+      tokens.add_to(side_metrics::chosen, batch, first + e.chosen);
+      tokens.add_to(side_metrics::rejected, batch, first + e.rejected);
     });
-    m.add("entropy", entropies / static_cast<double>(batch.scores.targets()));
-    m.add("logits/chosen", chosen_logits / static_cast<double>(chosen_tokens));
-    m.add("logits/rejected", rejected_logits / static_cast<double>(rejected_tokens));
-    m.add("mean_token_accuracy", hits / static_cast<double>(chosen_tokens));
-    metrics.each([&m](std::string_view name, double value) {
-      if (name != "loss" && (needs_reference || (name != "kl" && name != "chosen_falling"))) m.add(name, value);
-    });
-    if constexpr (needs_reference) m.add("kl/k2", half_squares / static_cast<double>(batch.scores.responses()));
+    record_comparison(batch, tokens, metrics, needs_reference, m);
     return share_ * terms_.loss_weight * metrics.loss;
   }
 
-  void list(meters& m) const {
-    for (const char* name : {"entropy", "logits/chosen", "logits/rejected", "mean_token_accuracy", "rewards/chosen", "rewards/rejected", "rewards/accuracies",
-                             "rewards/margins", "logps/chosen", "logps/rejected", "kl", "kl/k2", "chosen_falling", "length/chosen", "length/rejected"})
-      m.list(name);
-  }
+  void list(meters& m) const { list_comparison_metrics(m); }
   void report(const meters&, metric_list&) const {}
 
  private:

@@ -16,6 +16,7 @@
 #include <cmath>
 #include <concepts>
 #include <limits>
+#include <tilt/scalar/packet.hpp>
 #include <tilt/scalar/scalar.hpp>
 
 namespace tilt {
@@ -243,7 +244,7 @@ class eigen_packet {
     if constexpr (traits::HasErf)
       return wrap(Eigen::internal::perf(x.x_));
     else
-      return x.each([](T lane) { return std::erf(lane); });
+      return each_lane(x, [](T lane) { return std::erf(lane); });
   }
 
   /// The sum of the lanes, in one order for a given size.
@@ -253,12 +254,6 @@ class eigen_packet {
  private:
   using traits = Eigen::internal::packet_traits<T>;
   static constexpr bool single = sizeof(T) == 4;
-  template <class Function> eigen_packet each(Function f) const {
-    alignas(sizeof(native)) T lane[size];
-    store(lane);
-    for (T& x : lane) x = f(x);
-    return load(lane);
-  }
   static eigen_packet wrap(native x) {
     eigen_packet p;
     p.x_ = x;

@@ -17,6 +17,7 @@
 #include <cmath>
 #include <concepts>
 #include <limits>
+#include <tilt/scalar/packet.hpp>
 #include <tilt/scalar/scalar.hpp>
 #include <utility>
 
@@ -127,7 +128,7 @@ class xtensor_packet {
     if constexpr (single)
       return wrap(xsimd::erf(x.x_));
     else
-      return x.each([](T lane) { return std::erf(lane); });
+      return each_lane(x, [](T lane) { return std::erf(lane); });
   }
 
   /// The sum of the lanes: the upper half onto the lower one, until one is left.
@@ -201,12 +202,6 @@ class xtensor_packet {
     return wrap(native(shuffle<(J ^ Half)...>(x.x_, x.x_)));
   }
 
-  template <class Function> xtensor_packet each(const Function& f) const {
-    alignas(native) T lane[size];
-    store(lane);
-    for (T& x : lane) x = f(x);
-    return load(lane);
-  }
   static xtensor_packet wrap(native x) {
     xtensor_packet p;
     p.x_ = x;
