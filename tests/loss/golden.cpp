@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Losses and gradients against TRL's, from golden/losses.json, every row of it. A row holds the token log-probabilities of 2P responses
 // (chosen first), TRL's loss and its gradient with respect to every token. TRL's paths keep float64 from end to end but for those that a row
-// calls float32 (alpha_divergence, ORPO), which are held to 1e-5, and for exo_pair, whose logarithms of ε and 1 − ε TRL takes in float32: half a
-// unit in the last place of log 0.01 is 2.4e-7, so 1e-6.
+// calls float32 (alpha_divergence, ORPO), which are held to 1e-5. exo_pair's logarithms of ε and 1 − ε TRL takes of a float32 tensor, in float32:
+// what that adds to the loss is added here too, so that the rest is held to the same bound as every other.
+#include <cmath>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -44,10 +45,7 @@ struct golden_row {
     for (const numbers& t : tokens) gradient.emplace_back(t.size());
   }
   const json& options() const { return row["options"]; }
-  double bound() const {
-    if (row["trainer"] == "dpo" && options()["loss_type"][0] == "exo_pair") return 1e-6;
-    return row["dtype"] == "float64" ? 1e-9 : 1e-5;
-  }
+  double bound() const { return row["dtype"] == "float64" ? 1e-9 : 1e-5; }
 
   tilt::index shared(std::size_t response) const { return std::min(lengths[response % pairs], lengths[response % pairs + pairs]); }
   /// Sums over the responses' tokens, those beyond the shorter response's length weighed by ld_alpha.
@@ -96,6 +94,19 @@ struct golden_row {
   }
 };
 
+/// exo_pair, and what TRL's float32 logarithms of the smoothed label differ by: σ(m)·(log(1 − ε) − a) + σ(−m)·(log ε − b), m = βΔ.
+struct exo_pair_as_in_trl : exo_pair {
+  template <class T> T operator()(const pair_logps<T>& y) const {
+    const float rounded = static_cast<float>(label_smoothing);
+    const double kept = std::log1p(-label_smoothing) - static_cast<double>(std::log1p(-rounded)),
+                 flipped = std::log(label_smoothing) - static_cast<double>(std::log(rounded));
+    const T m = constant<T>(beta) * y.margin();
+    return exo_pair::operator()(y) + sigmoid(m) * constant<T>(kept) + sigmoid(-m) * constant<T>(flipped);
+  }
+};
+template <class L> const L& as_in_trl(const L& loss) { return loss; }
+exo_pair_as_in_trl as_in_trl(const exo_pair& loss) { return {loss}; }
+
 /// Options of DPOConfig that are not hyper-parameters of a loss.
 bool is_modifier(const std::string& name) {
   for (const char* m : {"loss_type", "loss_weights", "f_divergence_type", "f_alpha_divergence_coef", "ld_alpha", "use_weighting"})
@@ -126,13 +137,14 @@ bool compute_dpo(golden_row& g) {
       const double alpha = takes_ld_alpha<L>() ? ld_alpha : 1;  // "sft" is of whole responses, whatever stands beside it
       if constexpr (is_of_margin<L>()) {
         if (link_given) {
-          g.add(with_divergence<L>{loss, link}, weights[k], alpha, pair_weights);
+          const auto theirs = as_in_trl(loss);
+          g.add(with_divergence<std::remove_cv_t<decltype(theirs)>>{theirs, link}, weights[k], alpha, pair_weights);
           computed = true;
           return;
         }
       }
       if (link_given) return;
-      g.add(loss, weights[k], alpha, pair_weights);
+      g.add(as_in_trl(loss), weights[k], alpha, pair_weights);
       computed = true;
     });
     if (!computed) return false;
