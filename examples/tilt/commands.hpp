@@ -16,6 +16,7 @@ void add_sft(CLI::App& program, action& chosen);
 void add_reward(CLI::App& program, action& chosen);
 void add_policy_gradients(CLI::App& program, action& chosen);
 void add_score(CLI::App& program, action& chosen);
+void add_check(CLI::App& program, action& chosen);
 void add_generate(CLI::App& program, action& chosen);
 void add_prefer(CLI::App& program, action& chosen);
 void add_tokenize(CLI::App& program, action& chosen);

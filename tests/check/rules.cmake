@@ -2,7 +2,7 @@
 # The rules of the house that a script can see, for the tree in SOURCE: which folder may include which, third-party and heavy standard
 # headers only in the headers of tilt::io (which match IO), licence lines, sizes.
 cmake_minimum_required(VERSION 3.25)
-set(folders scalar tensor loss model optim data io train rl theory)  # a file includes only from its own folder and those before it
+set(folders scalar tensor loss model optim data io check train rl theory)  # a file includes only from its own folder and those before it
 set(ceiling 600)
 
 file(GLOB_RECURSE library RELATIVE "${SOURCE}" "${SOURCE}/include/*.hpp")
