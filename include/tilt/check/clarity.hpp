@@ -13,7 +13,7 @@ struct clarity_options {
 };
 
 namespace detail {
-inline std::string number_text(double value) {
+inline std::string rounded_text(double value) {
   char text[40];
   std::snprintf(text, sizeof text, "%.4g", value);
   return text;
@@ -44,7 +44,7 @@ inline void check_likeness(std::span<const checked_row> rows, const clarity_opti
           out.push_back({"equal", row.line(), std::move(what)});
         } else if (similarity >= options.max_similarity) {
           what += " share ";
-          what += detail::number_text(100 * similarity);
+          what += detail::rounded_text(100 * similarity);
           what += " % of their character trigrams";
           out.push_back({"alike", row.line(), std::move(what)});
         }
@@ -62,15 +62,15 @@ inline void check_margins(std::span<const checked_row> rows, const clarity_optio
       const double margin = e.scores[0] - e.scores[1];
       if (!(margin > options.min_margin)) {
         what = margin < 0 ? "the rejected answer has the higher score (" : "the scores are too close (";
-        what += detail::number_text(e.scores[0]);
+        what += detail::rounded_text(e.scores[0]);
         what += " chosen, ";
-        what += detail::number_text(e.scores[1]);
+        what += detail::rounded_text(e.scores[1]);
         what += " rejected)";
       }
     }
     if (what.empty() && e.win_probability <= 0.5) {
       what = "the chosen answer wins with probability ";
-      what += detail::number_text(e.win_probability);
+      what += detail::rounded_text(e.win_probability);
     }
     if (!what.empty()) out.push_back({"margin", row.line(), std::move(what)});
   }

@@ -97,7 +97,7 @@ inline void check_prompts(std::span<const checked_row> rows, const near_duplicat
         if (i != first) tell(i, first, "is that of");
   for (const near_duplicate& d : find_near_duplicates(sets, options)) {
     std::string how = "shares ";
-    how += detail::number_text(100 * d.similarity);
+    how += detail::rounded_text(100 * d.similarity);
     how += " % of its three-word runs with";
     tell(firsts[d.set], firsts[d.earlier], how);
   }

@@ -86,11 +86,11 @@ inline void check_length_bias(const length_bias& b, double max_length_bias, std:
   const interval_estimate& s = b.longer_chosen;
   if (b.pairs == 0 || !(s.low > 0.5 + max_length_bias || s.high < 0.5 - max_length_bias)) return;
   std::string what = "the chosen answer is the longer one in ";
-  what += detail::number_text(100 * s.value);
+  what += detail::rounded_text(100 * s.value);
   what += " % of pairs (95 % interval ";
-  what += detail::number_text(100 * s.low);
+  what += detail::rounded_text(100 * s.low);
   what += " to ";
-  what += detail::number_text(100 * s.high);
+  what += detail::rounded_text(100 * s.high);
   what += ")";
   out.push_back({"length_bias", 0, std::move(what)});
 }

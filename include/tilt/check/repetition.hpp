@@ -65,7 +65,7 @@ inline void check_repetition(std::span<const checked_row> rows, const repetition
         what += " times in a row";
       } else if (share > options.max_repetition) {
         what += " has had ";
-        what += detail::number_text(100 * share);
+        what += detail::rounded_text(100 * share);
         what += " % of its runs of ";
         what += std::to_string(options.ngram);
         what += " words before";
