@@ -110,6 +110,7 @@
 
 #include <tilt/data/order.hpp>
 #include <tilt/data/pack.hpp>
+#include <tilt/data/preferences.hpp>
 #include <tilt/data/prompt_tree.hpp>
 
 #include <tilt/train/any_objective.hpp>
