@@ -108,7 +108,8 @@ template <class B> class policy_gradient_trainer {
   friend step_range;
   static constexpr std::uint64_t sampling_seed = 0x5A3D1E0F9B7C2468u,
                                  shuffling_seed = 0x17C4B29E6D8F0A35u;  // streams apart from the order's
-  static constexpr const char* metric_names[] = {"objective/kl",
+  // nvcc 13 does not see the extent of an array that does not name it.
+  static constexpr const char* metric_names[18] = {"objective/kl",
                                                  "objective/entropy",
                                                  "objective/non_score_reward",
                                                  "objective/rlhf_reward",
