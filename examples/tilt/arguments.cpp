@@ -35,6 +35,8 @@ std::string unknown_argument(const CLI::App& command, const std::string& argumen
   name.erase(0, name.find_first_not_of('-'));
   std::replace(name.begin(), name.end(), '-', '_');
   const std::string option = option_of(name);
+  if (name == "data" || name == "train")
+    if (const std::string own = data_option(command); !own.empty()) return option + ": " + who + " has no such option; give the data" + own.substr(1);
   std::vector<std::string> known{"--help"};
   for (settings* some : settings::everywhere()) {
     const std::vector<std::string> names = some->names(true);
@@ -50,7 +52,7 @@ std::string unknown_argument(const CLI::App& command, const std::string& argumen
                                            : "; see " + who + " --help for what there is");
   for (const CLI::Option* o : command.get_options())
     for (const std::string& n : o->get_lnames()) known.push_back("--" + n);
-  return option + ": " + who + " has no such option; did you mean " + nearest(option, known) + "?";
+  return option + ": " + who + " has no such option; " + did_you_mean(option, known, "see " + who + " --help");
 }
 
 std::vector<std::string> normalised(std::vector<std::string> arguments) {

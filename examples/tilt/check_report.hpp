@@ -67,7 +67,7 @@ class check_result {
                        {"distinct_n_chosen", c.better.share},
                        {"distinct_n_rejected", c.worse.share}};
     const length_bias& b = report_.lengths;
-    const auto estimate = [](const interval_estimate& e) {
+    const auto estimate = [](const interval& e) {
       return nlohmann::ordered_json{{"value", e.value}, {"low", e.low}, {"high", e.high}};
     };
     if (b.pairs > 0)
@@ -88,7 +88,7 @@ class check_result {
 
  private:
   static std::string percent(double share) { return decimal(100 * share, 1).append(" %"); }
-  static std::string estimate(const interval_estimate& e, int digits) {
+  static std::string estimate(const interval& e, int digits) {
     return decimal(e.value, digits).append(" [").append(decimal(e.low, digits)).append(", ").append(decimal(e.high, digits)).append("]");
   }
 
@@ -129,9 +129,9 @@ class check_result {
     out.append(f.what).append("\n");
     const auto row = rows_.find(f.line);
     if (row == rows_.end() || !row->second->read || row->second->read->kind != example_kind::pair) return out;
-    const example& e = *row->second->read;
-    for (const auto& [name, part] : {std::pair("    chosen   ", &e.chosen), std::pair("    rejected ", &e.rejected)})
-      out.append(name).append(excerpt(detail::text_of_part(*part, false))).append("\n");
+    const std::vector<checked_row> checked = rows_of(std::span<const example>(&*row->second->read, 1));  // answers from their turn's beginning
+    for (const auto& [name, answer] : {std::pair("    chosen   ", 0), std::pair("    rejected ", 1)})
+      out.append(name).append(excerpt(checked[0].answers[static_cast<std::size_t>(answer)].text)).append("\n");
     return out;
   }
   /// The beginning and the end of a text.

@@ -53,7 +53,7 @@ std::string unknown_command(const CLI::App& program, const std::string& given) {
   std::vector<std::string> names;
   for (const CLI::App* command : program.get_subcommands({})) names.push_back(command->get_name());
   if (given.starts_with("-")) return given + ": options of a subcommand stand behind its name; see tilt --help";
-  return "\"" + given + "\" is no subcommand; did you mean " + nearest(given, names) + "?";
+  return "\"" + given + "\" is no subcommand; " + did_you_mean(given, names, "see tilt --help");
 }
 
 int run(int argc, char** argv) {

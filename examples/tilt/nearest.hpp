@@ -25,16 +25,41 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
-/// The known name that is closest to the given one; the first of equals.
+/// Whether every word of `given` is a word of `name`; words are what dashes and underscores separate.
+inline bool has_words_of(std::string_view name, std::string_view given) {
+  const auto word_of = [](std::string_view& rest) {
+    rest.remove_prefix(std::min(rest.find_first_not_of("-_"), rest.size()));
+    const std::string_view word = rest.substr(0, rest.find_first_of("-_"));
+    rest.remove_prefix(word.size());
+    return word;
+  };
+  while (true) {
+    const std::string_view wanted = word_of(given);
+    if (wanted.empty()) return true;
+    std::string_view words = name, word;
+    do word = word_of(words);
+    while (!word.empty() && word != wanted);
+    if (word.empty()) return false;
+  }
+}
+
+/// The known name that is closest to the given one; the first of equals. Empty where none resembles it: more than half of it would have to
+/// be changed.
 inline std::string nearest(std::string_view given, const std::vector<std::string>& known) {
   std::string best;
   std::size_t least = static_cast<std::size_t>(-1);
   for (const std::string& name : known) {
     std::size_t distance = 2 * edit_distance(given, name);
-    if (name.starts_with(given) || given.starts_with(name)) distance = std::min<std::size_t>(distance, 3);
+    if (name.starts_with(given) || given.starts_with(name) || has_words_of(name, given)) distance = std::min<std::size_t>(distance, 3);
     if (distance < least) best = name, least = distance;
   }
-  return best;
+  return least <= given.size() ? best : "";
+}
+
+/// "did you mean NAME?", or, where nothing resembles it, another remedy.
+inline std::string did_you_mean(std::string_view given, const std::vector<std::string>& known, const std::string& otherwise) {
+  const std::string name = nearest(given, known);
+  return name.empty() ? otherwise : "did you mean " + name + "?";
 }
 
 }  // namespace tilt::program

@@ -145,6 +145,7 @@ template <class B> class session_on final : public session {
     }
     policy_gradient_options options = choice.options;
     options.end_tokens.assign(folder_->end_tokens().begin(), folder_->end_tokens().end());
+    options.reward = "the one whose weights have the hash " + std::to_string(detail::hash_of(judging));
     policy_gradient_trainer<B> run(
         {model_, reference, value ? &*value : nullptr}, choice.method,
         [&judge](std::span<const prompt_tree> trees, std::span<double> scores) { judge(trees, scores); }, std::move(options), job.options);

@@ -45,7 +45,7 @@ std::string joined(const std::vector<std::string>& names) {
 
 void require_known(const std::string& text, const std::vector<std::string>& names) {
   if (std::find(names.begin(), names.end(), text) == names.end())
-    throw input_error(quoted(text) + " is not known; did you mean " + nearest(text, names) + "? All: " + joined(names));
+    throw input_error(quoted(text) + " is not known; " + did_you_mean(text, names, "give one of these.") + " All: " + joined(names));
 }
 
 }  // namespace

@@ -104,7 +104,9 @@ bool settings::pass_over(const std::string& file, const std::string& key, const 
   std::vector<std::string> known = names(false);
   const std::vector<std::string> trl = trl_key_names();
   known.insert(known.end(), trl.begin(), trl.end());
-  throw input_error(file + "the key " + quoted(key) + " is not known; did you mean " + quoted(nearest(key, known)) + "?");
+  const std::string near = nearest(key, known);
+  throw input_error(file + "the key " + quoted(key) + " is not known; " +
+                    (near.empty() ? "see tilt " + command() + " --help" : "did you mean " + quoted(near) + "?"));
 }
 
 void settings::apply() {

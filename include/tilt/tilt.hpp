@@ -112,6 +112,7 @@
 #include <tilt/data/pack.hpp>
 #include <tilt/data/preferences.hpp>
 #include <tilt/data/prompt_tree.hpp>
+#include <tilt/data/wilson_interval.hpp>
 
 #include <tilt/train/any_objective.hpp>
 #include <tilt/train/batch_gradient.hpp>

@@ -151,7 +151,7 @@ TEST_CASE("length bias: closed forms") {
   CHECK(of({{3, 1}, {3, 1}}).point_biserial == Approx(1));
   CHECK(of({{5, 5}}).longer_chosen.value == 0.5);
   CHECK(of({}).pairs == 0);
-  const interval_estimate w = wilson_interval(5, 10);  // by hand: (0.5 + z²/20 ± z √(0.025 + z²/400)) / (1 + z²/10)
+  const interval w = wilson_interval(5, 10);  // by hand: (0.5 + z²/20 ± z √(0.025 + z²/400)) / (1 + z²/10)
   CHECK(w.low == Approx(0.2366).margin(1e-4));
   CHECK(w.high == Approx(0.7634).margin(1e-4));
   std::vector<example> longer(60, text_pair("Q:", " a long answer", " no")), even = longer;

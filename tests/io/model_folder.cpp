@@ -222,8 +222,8 @@ TEST_CASE("a model folder's ends, tokenizer and chat template") {
   CHECK_NOTHROW(model_folder(folder));
   put(folder / "tokenizer_config.json", "{");
   refuses([&] { model_folder read(folder); }, {"tokenizer_config.json: is not valid JSON"});
-  refuses([&] { model_folder read(folder / "none"); }, {"none: is not a folder; "});
-  refuses([&] { model_folder read(folder / "config.json"); }, {"config.json: is not a folder; "});
+  refuses([&] { model_folder read(folder / "none"); }, {"none: is not a folder, and nothing is downloaded; "});
+  refuses([&] { model_folder read(folder / "config.json"); }, {"config.json: is not a folder, and nothing is downloaded; "});
   fs::remove(folder / "config.json");
   refuses([&] { model_folder read(folder); }, {"config.json: cannot be opened"});
 }

@@ -136,11 +136,18 @@ TEST_CASE("ppo: a PPOConfig is read as it stands") {
   refuses(with(), {"ppo.json: stop_token_id"});
 }
 
-TEST_CASE("ppo: an old checkpoint of other settings is refused, with both values") {
+TEST_CASE("ppo: an old checkpoint of other settings, or of another judge, is refused, with both values") {
   const policy_place place("policy_resume", "ppo");
+  write_text(place.folder / "pairs.jsonl", tiny_pairs(6));
   works(place.run({"--save-steps", "2"}));
   refuses(into(place, "other", {"--resume", place.output / "checkpoint-2", "--cliprange", "0.3"}), {"--cliprange", "0.2", "0.3"});
   refuses(into(place, "other", {"--resume", place.output / "checkpoint-2", "--kl-coef", "0.2"}), {"--kl-coef", "0.05"});
+  policy_place judged = place;
+  judged.leave_out("--reward-model");
+  works(tilt_program(place.folder, {"reward", "--model", place.model, "--train", place.folder / "pairs.jsonl", "--output",
+                                    place.folder / "other_judge", "--max-steps", "1", "--batch-size", "2", "--threads", "1"}));
+  refuses(into(judged, "other", {"--resume", place.output / "checkpoint-2", "--reward-model", place.folder / "other_judge"}),
+          {"--reward-model"});
 }
 
 TEST_CASE("policy gradients: what is wrong is refused by name") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // tilt prefer: preferences among a model's own answers, and the judges that cannot be used.
+#include <cmath>
 #include <set>
 
 #include "bad_input.hpp"
@@ -88,6 +89,30 @@ TEST_CASE("prefer: a judge's scores and choices, and labels") {
   REQUIRE(chosen.size() == 4);
   CHECK(chosen[0]["chosen"] == seen[0]["responses"][2]);
   CHECK(chosen[2]["chosen"] == seen[1]["responses"][0]);
+}
+
+TEST_CASE("prefer: a reward model's scores are those of tilt score, soft labels follow them, and tilt dpo reads these") {
+  const workplace place = preferring("prefer_reward");
+  const fs::path judge = place.folder / "judge", pairs = place.folder / "pairs.jsonl";
+  const outcome made = tilt_program(place.folder, {"reward", "--model", place.model, "--train", place.train, "--output", judge,
+                                                   "--max-steps", "3", "--batch-size", "2", "--learning-rate", "1e-2", "--threads", "1"});
+  INFO(made.err);
+  REQUIRE(made.status == 0);
+  const auto lines = preferences(place, {"--reward-model", judge, "--labels", "soft", "--beta", "2"});
+  REQUIRE(lines.size() >= 2);
+  fs::rename(place.output, pairs);
+  const auto scored = json_lines(tilt_program(place.folder, {"score", "--reward-model", judge, "--data", pairs, "--threads", "1"}).out);
+  REQUIRE(scored.size() == lines.size());
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const double chosen = lines[i]["score_chosen"], rejected = lines[i]["score_rejected"];
+    CHECK(chosen == scored[i]["chosen"]["reward"].get<double>());
+    CHECK(rejected == scored[i]["rejected"]["reward"].get<double>());
+    CHECK(std::abs(lines[i]["win_probability"].get<double>() - 1 / (1 + std::exp(2 * (rejected - chosen)))) < 1e-12);
+  }
+  const outcome trained = tilt_program(place.folder, {"dpo", "--loss-type", "sppo", "--model", place.model, "--train", pairs, "--output",
+                                                      place.folder / "trained", "--max-steps", "1", "--batch-size", "1", "--threads", "1"});
+  INFO(trained.err);
+  CHECK(trained.status == 0);
 }
 
 TEST_CASE("prefer: a judge that cannot be used is refused in one sentence") {

@@ -285,6 +285,22 @@ TEST_CASE("ppo: value by hand, derivatives by differences") {
   CHECK(all_close(d_entropies, differences(entropies), tolerance<double>::difference(), 1));
 }
 
+TEST_CASE("ppo: in float32 a value within reach of its old one does not count as clipped, and one beyond it does") {
+  const philox draws(6);
+  std::vector<float> logps(400), values(400), returns(400), far(400), advantages(400, 1.f);
+  for (std::uint64_t t = 0; t < 400; ++t) {
+    const auto i = static_cast<std::size_t>(t);
+    logps[i] = -1 - static_cast<float>(uniform(draws, 3 * t));
+    values[i] = static_cast<float>(normal(draws, 3 * t + 1));
+    returns[i] = static_cast<float>(normal(draws, 3 * t + 2));
+    far[i] = values[i] + (returns[i] > values[i] ? -1.f : 1.f);  // away from the return, so that the old value was better
+  }
+  const std::vector<index> lengths(40, 10);
+  const token_batch<float> b{.lengths = lengths, .logps = logps, .old_logps = logps, .advantages = advantages};
+  CHECK(evaluate(ppo{.cliprange_value = 0.2}, b, {.values = values, .old_values = values, .returns = returns}).value_clipped == 0);
+  CHECK(evaluate(ppo{.cliprange_value = 0.2}, b, {.values = values, .old_values = far, .returns = returns}).value_clipped > 0.5);
+}
+
 TEMPLATE_TEST_CASE("surrogates: dual numbers' slopes are the closed forms'", "", float, double, long double) {
   using T = TestType;
   using number = dual<T, 1>;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <cstdio>
 #include <tilt/check/finding.hpp>
 #include <tilt/check/rows.hpp>
 #include <tilt/check/similarity.hpp>
@@ -11,14 +10,6 @@ struct clarity_options {
   double max_similarity = 0.9;  ///< of chosen and rejected (text_similarity); from here on they count as alike
   double min_margin = 0;        ///< scores must differ by more than this
 };
-
-namespace detail {
-inline std::string rounded_text(double value) {
-  char text[40];
-  std::snprintf(text, sizeof text, "%.4g", value);
-  return text;
-}
-}  // namespace detail
 
 /// equal, alike: any two answers of a pair or ranking. A ranking's answers with equal scores prefer nothing, so they may be alike.
 /// O(K² n log n) for K answers of n characters.

@@ -2,7 +2,6 @@
 #pragma once
 #include <map>
 #include <optional>
-#include <tilt/check/clarity.hpp>
 #include <tilt/check/finding.hpp>
 #include <tilt/check/near_duplicates.hpp>
 #include <tilt/check/rows.hpp>

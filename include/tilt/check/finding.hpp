@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <array>
+#include <cstdio>
 #include <string>
 #include <string_view>
 #include <tilt/scalar/config.hpp>
@@ -31,6 +32,15 @@ struct finding {
   std::string what;                ///< a clause: "chosen is empty"
   std::vector<index> others = {};  ///< further lines that it concerns
 };
+
+namespace detail {
+// A number in a finding's clause.
+inline std::string rounded_text(double value) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return text;
+}
+}  // namespace detail
 
 /// All checks, in the order of a report.
 inline constexpr std::array check_table = {

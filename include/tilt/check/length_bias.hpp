@@ -2,31 +2,18 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
-#include <tilt/check/clarity.hpp>
 #include <tilt/check/finding.hpp>
 #include <tilt/check/rows.hpp>
+#include <tilt/data/wilson_interval.hpp>
 
 namespace tilt {
-
-/// An estimate and the ends of its 95 % confidence interval.
-struct interval_estimate {
-  double value = 0, low = 0, high = 0;
-};
-
-/// Wilson's interval (1927, JASA 22) of a share: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n), z = 1.96. Where n = 0: [0, 1].
-inline interval_estimate wilson_interval(double successes, double n) {
-  if (!(n > 0)) return {0, 0, 1};
-  constexpr double z = 1.959963984540054;
-  const double p = successes / n, centre = p + z * z / (2 * n), half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-  return {p, std::max(0.0, (centre - half) / (1 + z * z / n)), std::min(1.0, (centre + half) / (1 + z * z / n))};
-}
 
 /// How well length tells the chosen answer from the rejected one. Lengths are in characters.
 struct length_bias {
   index pairs = 0;
-  interval_estimate longer_chosen;  ///< share of pairs whose chosen answer is longer, ties counting half; Wilson's interval
-  interval_estimate ratio;          ///< geometric mean of |chosen| / |rejected|, normal interval of the mean logarithm
-  interval_estimate auc;            ///< probability that a random chosen answer is longer than a random rejected one
+  interval longer_chosen;  ///< share of pairs whose chosen answer is longer, ties counting half; Wilson's interval
+  interval ratio;          ///< geometric mean of |chosen| / |rejected|, normal interval of the mean logarithm
+  interval auc;            ///< probability that a random chosen answer is longer than a random rejected one
   double point_biserial = 0;        ///< correlation of the log-length with being chosen
 };
 
@@ -48,7 +35,7 @@ inline length_bias measure_length_bias(std::span<const std::pair<double, double>
     sorted.emplace_back(chosen, true);
     sorted.emplace_back(rejected, false);
   }
-  constexpr double z = 1.959963984540054;
+  constexpr double z = normal_quantile_95;
   b.longer_chosen = wilson_interval(longer, n);
   const double mean = sum / n, error = n > 1 ? std::sqrt(std::max(0.0, squares / n - mean * mean) / (n - 1)) : 0;
   b.ratio = {std::exp(mean), std::exp(mean - z * error), std::exp(mean + z * error)};
@@ -83,7 +70,7 @@ inline length_bias measure_length_bias(std::span<const checked_row> rows) {
 
 /// length_bias: where even the near end of the interval of `longer_chosen` is further than max_length_bias from 1/2.
 inline void check_length_bias(const length_bias& b, double max_length_bias, std::vector<finding>& out) {
-  const interval_estimate& s = b.longer_chosen;
+  const interval& s = b.longer_chosen;
   if (b.pairs == 0 || !(s.low > 0.5 + max_length_bias || s.high < 0.5 - max_length_bias)) return;
   std::string what = "the chosen answer is the longer one in ";
   what += detail::rounded_text(100 * s.value);

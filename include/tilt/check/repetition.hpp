@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <tilt/check/clarity.hpp>
 #include <tilt/check/finding.hpp>
 #include <tilt/check/rows.hpp>
 

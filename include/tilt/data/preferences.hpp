@@ -7,6 +7,7 @@
 #include <string>
 #include <tilt/error.hpp>
 #include <tilt/scalar/philox.hpp>
+#include <tilt/scalar/sigmoid.hpp>
 #include <vector>
 
 namespace tilt {
@@ -50,7 +51,7 @@ inline std::vector<scored_preference> preferences_of(std::span<const double> sco
     if (scores[a] < scores[b]) std::swap(a, b);
     const double difference = scores[a] - scores[b];
     if (options.pairs == pair_choice::margin && difference < options.margin) return;
-    const double probability = 1 / (1 + std::exp(-options.beta * difference));
+    const double probability = sigmoid(options.beta * difference);
     // The draw belongs to the two responses, so that it does not depend on which other pairs there are.
     const std::uint64_t number = static_cast<std::uint64_t>(std::min(a, b)) << 32 | static_cast<std::uint64_t>(std::max(a, b));
     if (options.labels == label_kind::sampled && uniform(draws, number) >= probability) std::swap(a, b);

@@ -12,7 +12,7 @@ namespace tilt {
 class model_folder {
  public:
   explicit model_folder(std::filesystem::path path) : path_(std::move(path)) {
-    if (!std::filesystem::is_directory(path_)) throw input_error(path_.string() + ": is not a folder; give a Hugging Face model folder");
+    if (!std::filesystem::is_directory(path_)) throw input_error(path_.string() + ": is not a folder, and nothing is downloaded; give the folder of a Hugging Face model");
     const nlohmann::json json = read_json(path_ / "config.json");
     config_ = parse_model_config(json, (path_ / "config.json").string());
     chat_tokens tokens;

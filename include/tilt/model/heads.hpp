@@ -27,8 +27,8 @@ template <class B> transformer<B> with_heads(const transformer<B>& model, model_
   config.value_head = heads.value;
   if (!heads.vocabulary && config.pad_token_id < 0) config.pad_token_id = config.eos_token_id;
   transformer<B> made(model.backend(), config);
+  const auto parameters = model.parameters();
   for (const parameter& p : made.parameters()) {
-    const auto parameters = model.parameters();
     const auto same = std::find_if(parameters.begin(), parameters.end(), [&p](const parameter& q) { return q.name == p.name; });
     if (same != parameters.end()) {
       copy(model.backend(), model.weights() + same->offset, made.weights() + p.offset, p.count);

@@ -110,23 +110,23 @@ template <class B> class policy_gradient_trainer {
                                  shuffling_seed = 0x17C4B29E6D8F0A35u;  // streams apart from the order's
   // nvcc 13 does not see the extent of an array that does not name it.
   static constexpr const char* metric_names[18] = {"objective/kl",
-                                                 "objective/entropy",
-                                                 "objective/non_score_reward",
-                                                 "objective/rlhf_reward",
-                                                 "objective/scores",
-                                                 "objective/kl_coef",
-                                                 "policy/approxkl_avg",
-                                                 "policy/clipfrac_avg",
-                                                 "policy/entropy_avg",
-                                                 "loss/policy_avg",
-                                                 "loss/value_avg",
-                                                 "val/clipfrac_avg",
-                                                 "val/ratio",
-                                                 "val/ratio_var",
-                                                 "val/num_eos_tokens",
-                                                 "completions/mean_length",
-                                                 "updates",
-                                                 "grad_norm"};
+                                                   "objective/entropy",
+                                                   "objective/non_score_reward",
+                                                   "objective/rlhf_reward",
+                                                   "objective/scores",
+                                                   "objective/kl_coef",
+                                                   "policy/approxkl_avg",
+                                                   "policy/clipfrac_avg",
+                                                   "policy/entropy_avg",
+                                                   "loss/policy_avg",
+                                                   "loss/value_avg",
+                                                   "val/clipfrac_avg",
+                                                   "val/ratio",
+                                                   "val/ratio_var",
+                                                   "val/num_eos_tokens",
+                                                   "completions/mean_length",
+                                                   "updates",
+                                                   "grad_norm"};
 
   void check(const policy_models<B>& m) const {
     const model_config &policy = m.policy.config(), &reference = m.reference.config();
@@ -238,8 +238,8 @@ template <class B> class policy_gradient_trainer {
     read_responses(reference_, packs_, rollout_.trees, rollout_.reference);
     if (value_reading_)
       read_responses(*value_reading_, packs_, rollout_.trees, rollout_.value);
-    else
-      rollout_.value = rollout_.policy;
+    else if (std::holds_alternative<ppo>(method_))
+      rollout_.value = rollout_.policy;  // whose own head it is
     rollout_.scores.assign(static_cast<std::size_t>(rollout_.responses()), 0);
     reward_(rollout_.trees, rollout_.scores);
     for (std::size_t i = 0; i < rollout_.scores.size(); ++i)
@@ -307,7 +307,7 @@ template <class B> class policy_gradient_trainer {
   void write_line(double learning_rate) {
     report_.step = step_;
     report_.epoch = plan_->epoch_after(step_ - 1);
-    report_.logged = step_ % options_.logging_steps == 0 || (step_ == 1 && options_.logging_first_step);
+    report_.logged = step_ % options_.logging_steps == 0 || step_ == plan_->total_steps || (step_ == 1 && options_.logging_first_step);
     window_.report(report_.metrics);
     report_.metrics.push("lr", learning_rate);
     report_.metrics.push("num_tokens", static_cast<double>(tokens_));

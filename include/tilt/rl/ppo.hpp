@@ -76,11 +76,13 @@ ppo_metrics evaluate(const ppo& loss, const token_batch<T>& batch, const std::ty
     if (out.entropies.given()) out.entropies[t] = -static_cast<T>(loss.entropy_coef) / divisor;
 
     const double d = static_cast<double>(batch.logps[t] - batch.old_logps[t]), r = static_cast<double>(ratio.value);
-    const double plain = static_cast<double>(value.values[t] - value.returns[t]);
     m.approx_kl += 0.5 * d * d / static_cast<double>(tokens);
     m.policy_clipped +=
         ((r < 1 - loss.cliprange && advantage < 0) || (r > 1 + loss.cliprange && advantage > 0) ? 1.0 : 0.0) / static_cast<double>(tokens);
-    m.value_clipped += (static_cast<double>(v.value) > 0.5 * plain * plain ? 1.0 : 0.0) / static_cast<double>(tokens);
+    // in the loss's own arithmetic, in which a value within reach is the same number clipped and not
+    const T reach = static_cast<T>(loss.cliprange_value), plain = value.values[t] - value.returns[t];
+    const T clipped = clamp(value.values[t], value.old_values[t] - reach, value.old_values[t] + reach) - value.returns[t];
+    m.value_clipped += (clipped * clipped > plain * plain ? 1.0 : 0.0) / static_cast<double>(tokens);
   }
   m.loss = m.policy_loss + loss.vf_coef * m.value_loss - loss.entropy_coef * m.entropy;
   return m;

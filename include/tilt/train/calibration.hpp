@@ -5,26 +5,12 @@
 #include <cmath>
 #include <cstddef>
 #include <span>
-#include <tilt/error.hpp>
+#include <tilt/data/wilson_interval.hpp>
 #include <tilt/scalar/config.hpp>
 #include <tilt/scalar/sigmoid.hpp>
+#include <tilt/scalar/softplus.hpp>
 
 namespace tilt {
-
-/// A share with an interval around it.
-struct interval {
-  double value = 0, low = 0, high = 0;
-};
-
-/// Wilson's interval of a share (Wilson 1927, JASA 22, 209–212): (p + z²/2n ± z·√(p(1−p)/n + z²/4n²))/(1 + z²/n), z the normal quantile,
-/// 1.96 for 95 %. Unlike p ± z·√(p(1−p)/n) it stays within [0, 1] and is right for few trials. Throws `error` unless 0 ≤ successes ≤ n, n ≥ 1.
-inline interval wilson_interval(index successes, index n, double z = 1.959963984540054) {
-  if (n < 1 || successes < 0 || successes > n) throw error("wilson_interval: successes are 0 to n, and n is 1 or more");
-  const double trials = static_cast<double>(n), p = static_cast<double>(successes) / trials, square = z * z / trials;
-  const double centre = p + square / 2, reach = z * std::sqrt(p * (1 - p) / trials + square / (4 * trials));
-  return {p, successes == 0 ? 0 : (centre - reach) / (1 + square),
-          successes == n ? 1 : (centre + reach) / (1 + square)};  // the ends exactly
-}
 
 /// How good the probabilities are that a reward model gives to pairs, P = σ(r_chosen − r_rejected), and its choices.
 struct calibration {
@@ -52,13 +38,13 @@ inline calibration calibrate(std::span<const double> margins) {
     const bool hit = margin > 0;
     hits += hit ? 1 : 0;
     c.brier += wrong * wrong / n;
-    c.log_loss += (margin > 0 ? std::log1p(std::exp(-margin)) : std::log1p(std::exp(margin)) - margin) / n;
+    c.log_loss += softplus(-margin) / n;
     bin& b = bins[static_cast<std::size_t>(std::min(9.0, (confidence - 0.5) * 20))];
     b.count += 1;
     b.hits += hit ? 1 : 0;
     b.confidence += confidence;
   }
-  c.accuracy = wilson_interval(hits, c.pairs);
+  c.accuracy = wilson_interval(static_cast<double>(hits), n);
   for (const bin& b : bins) c.expected_calibration_error += std::abs(b.hits - b.confidence) / n;
   return c;
 }

@@ -33,8 +33,7 @@ template <labelled_loss Loss> class labelled_objective {
 
   void check(const prompt_tree& tree) const {
     if (tree.responses.size() != 1)
-      throw input_error((tree.line > 0 ? "line " + std::to_string(tree.line) + ": " : std::string()) + "the example has " +
-                        std::to_string(tree.responses.size()) + " responses; give every labelled response an example of its own");
+      refuse_example(tree, "the example has " + std::to_string(tree.responses.size()) + " responses; give every labelled response an example of its own");
   }
   void reserve(index, index responses, index) {
     for (auto* v : {&policy_, &reference_, &slopes_, &weights_}) v->reserve(static_cast<std::size_t>(responses));

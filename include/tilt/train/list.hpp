@@ -32,9 +32,7 @@ template <list_loss Loss> class list_objective {
   bool separable() const { return true; }
 
   void check(const prompt_tree& tree) const {
-    const auto refuse = [&tree](const std::string& what) {
-      throw input_error((tree.line > 0 ? "line " + std::to_string(tree.line) + ": " : std::string()) + what);
-    };
+    const auto refuse = [&tree](const std::string& what) { refuse_example(tree, what); };
     if (tree.responses.size() < 2)
       refuse("the example has " + std::to_string(tree.responses.size()) + " responses; a ranking needs two or more");
     for (const response& r : tree.responses)

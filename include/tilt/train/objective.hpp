@@ -2,6 +2,7 @@
 #pragma once
 #include <concepts>
 #include <span>
+#include <string>
 #include <tilt/train/metrics.hpp>
 #include <tilt/train/run_settings.hpp>
 #include <tilt/train/scores.hpp>
@@ -112,6 +113,11 @@ inline index logical_tokens(const prompt_tree& tree) {
   index tokens = 0;
   for (const response& r : tree.responses) tokens += static_cast<index>(tree.prompt.size() + r.tokens.size());
   return tokens;
+}
+
+/// Refuses an example (input_error), naming its line where it came from a file.
+[[noreturn]] inline void refuse_example(const prompt_tree& tree, const std::string& what) {
+  throw input_error((tree.line > 0 ? "line " + std::to_string(tree.line) + ": " : std::string()) + what);
 }
 
 /// Response tokens, all of which are predicted.

@@ -71,9 +71,7 @@ template <class Loss> class preference_objective {
   bool wants_log_squares() const { return terms_.use_weighting; }
 
   void check(const prompt_tree& tree) {
-    const auto refuse = [&tree](const std::string& what) {
-      throw input_error((tree.line > 0 ? "line " + std::to_string(tree.line) + ": " : std::string()) + what);
-    };
+    const auto refuse = [&tree](const std::string& what) { refuse_example(tree, what); };
     if (tree.edges.empty()) refuse("the example has no preference; a pair loss needs a chosen and a rejected response");
     const int responses = static_cast<int>(tree.responses.size());
     for (const edge& e : tree.edges)

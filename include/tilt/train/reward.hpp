@@ -26,9 +26,7 @@ class reward_objective {
   static constexpr bool judges_responses() { return true; }
 
   void check(const prompt_tree& tree) const {
-    const auto refuse = [&tree](const std::string& what) {
-      throw input_error((tree.line > 0 ? "line " + std::to_string(tree.line) + ": " : std::string()) + what);
-    };
+    const auto refuse = [&tree](const std::string& what) { refuse_example(tree, what); };
     if (tree.edges.empty()) refuse("the example has no preference; a reward model needs a chosen and a rejected response");
     const int responses = static_cast<int>(tree.responses.size());
     for (const edge& e : tree.edges) {

@@ -259,7 +259,7 @@ template <class B, class Objective> class trainer {
   void write_line(double norm, double learning_rate) {
     report_.step = step_;
     report_.epoch = plan_->epoch_after(step_ - 1);
-    report_.logged = step_ % options_.logging_steps == 0 || (step_ == 1 && options_.logging_first_step);
+    report_.logged = step_ % options_.logging_steps == 0 || step_ == plan_->total_steps || (step_ == 1 && options_.logging_first_step);
     metric_list& line = report_.metrics;
     step_loss_.report(line);
     line.push("grad_norm", norm);
