@@ -101,11 +101,11 @@ TEST_CASE("check: what is wrong is refused by name, and nothing is written") {
   no({"--fix", "place of --output"}, {"--fix", place.report});
   no({"--fix", ".gz"}, {"--fix", place.folder / "cleaned.jsonl.gz"});
   no({"--disable", "emty", "empty"}, {"--disable", "emty"});
-  no({"--fix", "nothing"}, {"--fix", place.cleaned, "--drop", "empty", "unreadable", "repeated_pair", "truncated", "alike", "whitespace",
-                            "near_duplicate_prompt", "repeated_answer", "both_ways", "--prompt-similarity", "0"});
   no({"phrases.txt", "no phrases"}, {"--refusals", [&] {
                                        write_text(place.folder / "phrases.txt", "# none\n");
                                        return (place.folder / "phrases.txt").string();
                                      }()});
   no({"not_there.jsonl"}, {"--config", place.folder / "not_there.jsonl"});
+  write_text(place.train, place.lines[1] + "\n" + place.lines[3] + "\n");
+  no({"--fix", "nothing of"}, {"--fix", place.cleaned});
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/catch.hpp"
 #include "world.hpp"
+#include <algorithm>
 #include <tilt/loss/dpo.hpp>
 #include <tilt/loss/kto.hpp>
 #include <tilt/train/kto.hpp>
@@ -215,7 +216,7 @@ TEST_CASE("an evaluation by the caller between two steps changes none of them") 
   CHECK(weights(true) == weights(false));
 }
 
-TEST_CASE("logged lines average the steps since the last") {
+TEST_CASE("logged lines average the steps since the last, and the run's last step ends one") {
   const auto pairs = random_examples(16, 2, 1);
   training_options options{.learning_rate = 0.02, .batch_size = 4, .num_train_epochs = 2, .logging_steps = 1};
   std::vector<tilt::step_report> each, grouped;
@@ -227,11 +228,17 @@ TEST_CASE("logged lines average the steps since the last") {
       if (step.logged) (every == 1 ? each : grouped).push_back(step);
   }
   REQUIRE(each.size() == 8);
-  REQUIRE(grouped.size() == 2);
-  for (std::size_t g = 0; g < 2; ++g) {
-    const auto mean = [&](const char* name) { return (each[3 * g].metrics[name] + each[3 * g + 1].metrics[name] + each[3 * g + 2].metrics[name]) / 3; };
+  REQUIRE(grouped.size() == 3);  // of steps 1 to 3, 4 to 6, 7 and 8
+  for (std::size_t g = 0; g < 3; ++g) {
+    const std::size_t begin = 3 * g, end = std::min<std::size_t>(begin + 3, 8);
+    const auto mean = [&](const char* name) {
+      double sum = 0;
+      for (std::size_t i = begin; i < end; ++i) sum += each[i].metrics[name];
+      return sum / static_cast<double>(end - begin);
+    };
     for (const char* name : {"loss", "rewards/margins", "entropy", "logps/chosen"}) CHECK(grouped[g].metrics[name] == Approx(mean(name)).epsilon(1e-13));
-    for (const char* name : {"grad_norm", "learning_rate", "num_tokens"}) CHECK(grouped[g].metrics[name] == each[3 * g + 2].metrics[name]);
+    for (const char* name : {"grad_norm", "learning_rate", "num_tokens"}) CHECK(grouped[g].metrics[name] == each[end - 1].metrics[name]);
+    CHECK(grouped[g].step == static_cast<tilt::index>(end));
   }
 }
 

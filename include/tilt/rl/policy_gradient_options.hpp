@@ -86,7 +86,7 @@ inline std::vector<named_value> hyper_parameters(const policy_gradient& method) 
 inline std::vector<named_value> policy_gradient_options::values() const {
   const auto number = [](auto value) { return detail::exact_text(value); };
   std::string ends;
-  for (const token id : end_tokens) ends += (ends.empty() ? "" : " ") + std::to_string(id);
+  for (const token id : end_tokens) ends.append(ends.empty() ? "" : " ").append(std::to_string(id));
   return {{"reward_model", reward},
           {"end_tokens", ends},
           {"num_generations", number(num_generations)},
