@@ -94,7 +94,7 @@ TEST_CASE("near duplicates: as brute force over all pairs finds them") {
   for (int family = 0; family < 60; ++family) {
     std::vector<std::uint64_t> origin;
     for (int i = 0; i < 60; ++i) origin.push_back(random());
-    for (std::size_t changed : {0, 2, 5, 12, 30}) {  // Jaccard 1, 0.94, 0.85, 0.67, 0.33 with the origin
+    for (const std::size_t changed : {0u, 2u, 5u, 12u, 30u}) {  // Jaccard 1, 0.94, 0.85, 0.67, 0.33 with the origin
       std::vector<std::uint64_t> set = origin;
       for (std::size_t i = 0; i < changed; ++i) set[i] = random();
       sets.push_back(as_set(set));
