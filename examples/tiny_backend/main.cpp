@@ -1,48 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-// A language model trained by DPO on a backend of a page: the model learns which of two words answers each question. Everything but
-// tiny_backend.hpp is the library's.
+// `tilt demo` on a backend of a page: the language, the samples, the preferences and DPO, all of it on tiny_backend.hpp. Arguments: the
+// sizes `--language`, `--comparisons` and `--samples` of `tilt demo` (whose defaults are 30 32 64); without them, smaller ones. The exit status
+// says whether DPO has raised the true reward.
 #include <cstdio>
+#include <cstdlib>
 #include <tilt/loss/dpo.hpp>
 #include <tilt/train/preference.hpp>
-#include <vector>
 
+#include "../tilt/demo_report.hpp"
 #include "tiny_backend.hpp"
 
-int main() {
-  tilt::model_config config;
-  config.vocab_size = 16;
-  config.hidden_size = 24;
-  config.intermediate_size = 48;
-  config.num_hidden_layers = 2;
-  config.num_attention_heads = 4;
-  config.num_key_value_heads = 2;
-  config.head_dim = 6;
-  config.max_position_embeddings = 16;
-
-  tiny::backend<float> backend;
-  tilt::transformer<tiny::backend<float>> policy(backend, config);
-  policy.initialize(1);
-
-  // Token 0 begins, 1 ends; a question is a number from 2 to 8, its answer the number seven above, and the wrong one is anything else.
-  std::vector<tilt::prompt_tree> pairs;
-  for (tilt::token question = 2; question < 9; ++question)
-    for (tilt::token wrong = 9; wrong < 16; ++wrong) {
-      if (wrong == question + 7) continue;
-      tilt::prompt_tree tree;
-      tree.prompt = {0, question};
-      tree.responses = {{{question + 7, 1}, true}, {{wrong, 1}, false}};
-      tree.edges = {{0, 1}};
-      pairs.push_back(tree);
-    }
-
-  auto trainer =
-      tilt::preference_trainer(policy, tilt::dpo{.beta = 0.1},
-                               {.learning_rate = 5e-3, .batch_size = 14, .max_steps = 60, .logging_steps = 20, .logging_first_step = true});
-  double accuracy = 0;
-  for (const tilt::step_report& step : trainer.run(pairs)) {
-    if (!step.logged) continue;
-    accuracy = step.metrics["rewards/accuracies"];
-    std::printf("step %2td  loss %.4f  pairs in order %.0f %%\n", step.step, step.metrics["loss"], 100 * accuracy);
+int main(int argc, char** argv) {
+  namespace program = tilt::program;
+  program::demo_sizes sizes{.language = 6, .comparisons = 6, .samples = 64};
+  if (argc != 1 && argc != 4) {
+    std::fputs("tiny_backend: give three sizes, or none\n", stderr);
+    return 2;
   }
-  return accuracy > 0.99 ? 0 : 1;
+  if (argc == 4) {
+    const auto size = [&](int i) { return std::max<tilt::index>(2, std::atoll(argv[i])); };
+    sizes = {size(1), size(2), size(3)};
+  }
+  tiny::backend<float> backend;
+  program::demo_experiment<tiny::backend<float>> experiment(backend, sizes, 42);
+  const program::demo_outcome outcome =
+      experiment.run({{"sigmoid", {0.2}, false, program::demo_aim::reward, [](double beta) {
+                         return tilt::any_objective<float>(tilt::preference_objective(tilt::dpo{.beta = beta}));
+                       }}});
+  std::fputs(program::demo_report(experiment.world(), outcome).text().c_str(), stdout);
+
+  const program::estimate before = outcome.reference.measured.reward, after = outcome.rows[0].measured.reward;
+  const double error = std::hypot(before.error, after.error);
+  std::printf("\nDPO on tiny_backend: reward %.2f to %.2f, a rise of %.1f standard errors\n", before.value, after.value,
+              (after.value - before.value) / error);
+  return after.value - before.value > 4 * error ? 0 : 1;
 }
