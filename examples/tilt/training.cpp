@@ -3,12 +3,15 @@
 
 #include <sys/resource.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <iterator>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
+#include <tilt/io/file.hpp>
 #include <tilt/io/model_folder.hpp>
 #include <vector>
 
@@ -49,13 +52,48 @@ std::string note_of(const metric_list& line, const char* prefix = "") {
   return text;
 }
 
-std::string memory_text() {
+double peak_memory_mb() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+std::string memory_text() {
   char text[48];
-  std::snprintf(text, sizeof text, "%.0f MB", static_cast<double>(usage.ru_maxrss) / 1024);
+  std::snprintf(text, sizeof text, "%.0f MB", peak_memory_mb());
   return text;
 }
+
+/// What a run took, under the names of transformers' train_results.json: training alone, without reading and the pass of a cached reference.
+class run_clock {
+ public:
+  void begin(index done) {
+    done_ = first_ = done;
+    begun_ = clock::now();
+  }
+  void stepped(index step) {
+    if (step == done_) return;  // an evaluation
+    if (done_ == first_) first_step_ = seconds();
+    done_ = step;
+    runtime_ = seconds();
+  }
+  void write(const fs::path& file, double examples_a_step) const {
+    const double steps = static_cast<double>(done_ - first_);
+    nlohmann::ordered_json results{{"train_runtime", runtime_},
+                                   {"train_samples_per_second", runtime_ > 0 ? steps * examples_a_step / runtime_ : 0},
+                                   {"train_steps_per_second", runtime_ > 0 ? steps / runtime_ : 0},
+                                   {"first_step_runtime", first_step_},
+                                   {"peak_memory_mb", peak_memory_mb()}};
+    write_file(file, results.dump(2) + "\n");
+  }
+
+ private:
+  using clock = std::chrono::steady_clock;
+  double seconds() const { return std::chrono::duration<double>(clock::now() - begun_).count(); }
+
+  clock::time_point begun_;
+  index first_ = 0, done_ = 0;
+  double first_step_ = 0, runtime_ = 0;
+};
 
 /// The folder for what a run writes, made only now that everything was read, and gone again if the run does not begin.
 class output_folder {
@@ -156,18 +194,22 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
   std::unique_ptr<run_log> log;
   std::unique_ptr<progress> bar;
   std::optional<interruption> interrupted;
+  run_clock took;
+  const double examples = static_cast<double>(c.options.batch_size * c.options.gradient_accumulation_steps);
   job.begun = [&](index done, index total, index planned) {
     interrupted.emplace();  // before, nothing would be lost
     log = std::make_unique<run_log>(c.output, done, job.options.eval_steps > 0);
-    const double examples = static_cast<double>(c.options.batch_size * c.options.gradient_accumulation_steps);
     if (done > 0) std::fprintf(stderr, "tilt: going on after step %td of %td, from %s\n", done, total, job.resume_from.c_str());
-    if (planned != total) std::fprintf(stderr, "tilt: it was to end at step %td; from here on learning rates are those of %td steps\n", planned, total);
+    if (planned != total)
+      std::fprintf(stderr, "tilt: it was to end at step %td; from here on learning rates are those of %td steps\n", planned, total);
     bar = std::make_unique<progress>(
         s.command(), total,
         progress_options{.first = done, .per_step = examples, .unit = job.objective.shape == data_shape::pairs ? "pairs" : "examples"});
+    took.begin(done);
   };
   job.log = [&](const step_report& step) { log->write(step); };
   job.stepped = [&](const step_report& step) {
+    took.stepped(step.step);
     bar->update(step.step, note_of(step.metrics));
     if (!step.evaluation.empty()) bar->message("step " + std::to_string(step.step) + ": " + note_of(step.evaluation, "eval "));
     if (!step.stopped.empty()) bar->message("stopped after step " + std::to_string(step.step) + ": " + std::string(step.stopped));
@@ -184,6 +226,7 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
   }
   interrupted.reset();
   model->save(c.output);
+  took.write(fs::path(c.output) / "train_results.json", examples);
   std::fprintf(stderr, "tilt: the model is in %s, the log in %s; peak memory %s\n", c.output.c_str(), log->path().c_str(),
                memory_text().c_str());
   return 0;

@@ -289,6 +289,10 @@ TEST_CASE("a run's outputs: a model folder, a log, checkpoints that are model fo
     INFO(key);
     CHECK(log[1].contains(key));
   }
+  const json took = json::parse(contents(place.folder / "out" / "train_results.json"));
+  CHECK(took["train_runtime"] >= took["first_step_runtime"]);
+  CHECK(took["train_samples_per_second"].get<double>() == Approx(2 * took["train_steps_per_second"].get<double>()));
+  CHECK(took["peak_memory_mb"] > 0);
   const auto scores = json_lines(place.run({"score", "--model", place.folder / "out", "--data", place.folder / "eval.jsonl"}).out);
   CHECK(scores.size() == 2);
 }
