@@ -18,6 +18,8 @@ inline std::vector<extents> product_extents(std::mt19937_64& random) {
   for (int i = 0; i < 60; ++i)
     all.push_back(
         {static_cast<index>(random() % 80), static_cast<index>(random() % 140), static_cast<index>(random() % (i % 4 ? 40 : 400))});
+  for (int i = 0; i < 40; ++i)  // few rows, as in decoding
+    all.push_back({static_cast<index>(random() % 15 + 1), static_cast<index>(random() % 300), static_cast<index>(random() % 300)});
   return all;
 }
 

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <tilt/scalar/packet.hpp>
-#include <tilt/tensor/worker_pool.hpp>
+#include <tilt/tensor/few_rows_gemm.hpp>
 #include <tilt/tensor/view.hpp>
+#include <tilt/tensor/worker_pool.hpp>
 #include <utility>
 
 namespace tilt {
@@ -50,7 +51,11 @@ template <packet P> class packed_gemm {
     }
     const index m = c.extent[0], n = c.extent[1];
     index down = 1, right = 1, tile_m = m, tile_n = n;
-    if (pool.size() > 1 && m * n * a.extent[1] >= worth_sharing) {
+    if (few_rows_gemm<P>::takes(a, b)) {  // reading b is what takes time
+      if (pool.size() > 1 && n * a.extent[1] >= worth_reading_together)
+        tile_n = rounded_up((n + jobs_per_thread * pool.size() - 1) / (jobs_per_thread * pool.size()), P::size);
+      right = n > 0 ? (n + tile_n - 1) / tile_n : 0;
+    } else if (pool.size() > 1 && m * n * a.extent[1] >= worth_sharing) {
       while (down * right < jobs_per_thread * pool.size() && (tile_m >= 8 * rows || tile_n >= 4 * columns)) {
         if (tile_m * columns >= tile_n * rows * 2)
           tile_m = rounded_up((tile_m + 1) / 2, rows), down = (m + tile_m - 1) / tile_m;
@@ -67,6 +72,7 @@ template <packet P> class packed_gemm {
 
  private:
   static constexpr index worth_sharing = index{1} << 19;  // multiplications; some 10 µs
+  static constexpr index worth_reading_together = index{1} << 16;  // elements; some 10 µs too
   static constexpr index jobs_per_thread = 4;
 
   static constexpr index rounded_up(index n, index unit) { return (n + unit - 1) / unit * unit; }
@@ -77,6 +83,7 @@ template <packet P> class packed_gemm {
       for (index i = 0; i < m; ++i)
         for (index j = 0; j < n; ++j) c(i, j) = scalar(0);
     }
+    if (few_rows_gemm<P>::takes(a, b)) return few_rows_gemm<P>::multiply(a, b, c, accumulate);
     // Few rows: each panel of B is used once, so it should not leave the first cache, and is read in place where that is possible.
     const bool few = m <= rows, in_place = few && b.stride[1] == 1;
     const index wide = few ? 2 * columns : column_block;
