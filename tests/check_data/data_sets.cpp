@@ -177,7 +177,7 @@ TEST_CASE("roles and system prompts") {
   CHECK(accused({chat({{"user", "b"}}), chat({{"user", "c"}})}, "system").empty());
 }
 
-TEST_CASE("template marks and other turns within answers; white space; prompts that are missing") {
+TEST_CASE("template marks and other turns within answers, white space, prompts that are missing") {
   CHECK(accused({text_pair("Q:", " yes<|im_end|>", " no"), text_pair("Q:", " yes\n\nHuman: and?", " no"), text_pair("Q:", " 1 < 2", " [1]"),
                  text_pair("Q:", " Human: yes", " no"), text_pair("Q:", " that Human: is", " no"), text_pair("Q: [INST]", " yes", " no")},
                 "template") == lines{1, 2, 4, 6});

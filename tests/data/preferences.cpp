@@ -14,7 +14,7 @@ ends ends_of(const std::vector<scored_preference>& all) {
 }
 ends preferred(const std::vector<double>& scores, const preference_options& options) { return ends_of(preferences_of(scores, options, 0)); }
 
-TEST_CASE("preferences: all pairs, best against worst, and those with a margin; equal scores prefer nothing") {
+TEST_CASE("preferences: all pairs, best against worst, and those with a margin, equal scores prefer nothing") {
   const std::vector<double> scores = {1, 3, 1, 2};
   CHECK(preferred(scores, {}) == ends{{1, 0}, {3, 0}, {1, 2}, {1, 3}, {3, 2}});
   CHECK(preferred(scores, {.pairs = pair_choice::best_worst}) == ends{{1, 0}});

@@ -51,7 +51,7 @@ prompt_tree only(const tokenized_examples& all) {
 
 }  // namespace
 
-TEST_CASE("scores, win probabilities and weights go into the trees; rankings become edges or lists") {
+TEST_CASE("scores, win probabilities and weights go into the trees, rankings become edges or lists") {
   example pair{.kind = example_kind::pair, .line = 3, .scores = {2, 1}, .weight = 0.5, .win_probability = 0.75};
   pair.prompt.text = "one", pair.chosen.text = " two", pair.rejected.text = " three";
   const std::vector<example> one_pair{pair};
@@ -163,7 +163,7 @@ TEST_CASE("a prompt without tokens needs responses that begin alike") {
   CHECK((u.prompt == ids{2} && u.responses[0].tokens == ids{3, 8}));
 }
 
-TEST_CASE("labelled completions keep their order; pairs are taken apart, a thousand at a time") {
+TEST_CASE("labelled completions keep their order, pairs are taken apart, a thousand at a time") {
   const std::vector<example> examples{labelled("c", "d", true, 1), labelled("c", "e", false, 2)};
   const auto all = tokenize_labelled(examples, encoder);
   REQUIRE(all.trees.size() == 2);

@@ -79,7 +79,7 @@ TEST_CASE("unknown characters become the unknown token, one each or one a run, o
   CHECK(small([](json& j) { j["model"].erase("unk_token"); }).encode("axyb") == std::vector<token>{2});
 }
 
-TEST_CASE("ids and texts of tokens; ids without a token spell nothing") {
+TEST_CASE("ids and texts of tokens, ids without a token spell nothing") {
   const tilt::tokenizer t = small([](json& j) { j["added_tokens"] = {{{"id", 9}, {"content", "<end>"}, {"special", true}}}; });
   CHECK(t.size() == 10);
   CHECK(t.token_to_id("abab") == 3);

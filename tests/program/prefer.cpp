@@ -33,7 +33,7 @@ std::string judge_script(const workplace& place, const char* name, const std::st
 
 }  // namespace
 
-TEST_CASE("prefer: the longer answer wins by rule, with scores and where it comes from; tilt dpo reads it") {
+TEST_CASE("prefer: the longer answer wins by rule, with scores and where it comes from, tilt dpo reads it") {
   const workplace place = preferring("prefer_rule");
   const std::string replacement = "\xEF\xBF\xBD";  // what ill-formed bytes become, of which a random model writes many
   const auto lines = preferences(place, {"--rule", "keyword", "--keyword", replacement, "--temperature", "0.8", "1.5"});

@@ -135,7 +135,7 @@ TEST_CASE("whiten: mean 0 and variance 1, or the mean kept") {
   CHECK_NOTHROW(whiten<double>(none));
 }
 
-TEST_CASE("kl estimators: k1 and k3 have KL for their mean exactly, k2 to third order; gradients of k2 and k3 point to it") {
+TEST_CASE("kl estimators: k1 and k3 have KL for their mean exactly, k2 to third order, gradients of k2 and k3 point to it") {
   const std::vector<double> p = {0.55, 0.25, 0.15, 0.05}, q = {0.4, 0.3, 0.2, 0.1};
   double kl = 0, k1 = 0, k2 = 0, k3 = 0, slope_k1 = 0;
   for (std::size_t y = 0; y < 4; ++y) {

@@ -186,7 +186,7 @@ TEST_CASE("grpo, rloo: a step's parts add up to the step, but for bnpo, whose me
   CHECK(compare(reinforce{}));
 }
 
-TEST_CASE("rloo: gradient by differences; on the sampling policy REINFORCE's") {
+TEST_CASE("rloo: gradient by differences, on the sampling policy REINFORCE's") {
   const rloo loss{.epsilon = 0.2, .epsilon_high = 0.3};
   for (const double spread : {0.0, 0.02, 0.3}) {
     sample s(spread);
@@ -208,7 +208,7 @@ TEST_CASE("rloo: gradient by differences; on the sampling policy REINFORCE's") {
   }
 }
 
-TEST_CASE("reinforce: by hand; RLOO's gradient on the policy that sampled; its baseline") {
+TEST_CASE("reinforce: by hand, RLOO's gradient on the policy that sampled, its baseline") {
   sample s(0);
   std::vector<double> ours(11), of_rloo(11);
   const policy_metrics m = evaluate(reinforce{}, s.batch(), ours);

@@ -119,7 +119,7 @@ TEST_CASE("total_variation: by hand") {
   CHECK(total_variation(p, p) == 0);
 }
 
-TEST_CASE("descend: a bowl's exact iterates; Adam's first steps have the rate's size") {
+TEST_CASE("descend: a bowl's exact iterates, Adam's first steps have the rate's size") {
   const auto bowl = [](const std::vector<double>& x) { return std::vector<double>{x[0], 4 * x[1]}; };
   std::vector<double> x = {1, -2};
   descend(x, bowl, 0.125, 3);
