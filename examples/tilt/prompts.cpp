@@ -17,7 +17,7 @@ prompt_text conversation(const model_folder& folder, const nlohmann::json& list)
     messages.push_back({m["role"].get<std::string>(), m["content"].get<std::string>()});
   }
   const std::string text = folder.chat().prompt(messages);
-  return {text, list, folder.tokenizer().encode(text, false)};
+  return {text, list, folder.tokenizer().encode(text, false), true};
 }
 
 prompt_text prompt_of_line(const model_folder& folder, const std::string& line, bool chat) {
@@ -34,7 +34,7 @@ prompt_text prompt_of_line(const model_folder& folder, const std::string& line, 
 prompt_text prompt_of(const model_folder& folder, const std::string& text, bool chat) {
   if (!chat) return {text, text, folder.tokenizer().encode(text)};
   const message user[] = {{"user", text}};
-  return {text, text, folder.tokenizer().encode(folder.chat().render(user, true), false)};
+  return {text, text, folder.tokenizer().encode(folder.chat().render(user, true), false), true};
 }
 
 std::vector<prompt_text> read_prompts(const model_folder& folder, const std::string& path, bool chat) {

@@ -16,6 +16,13 @@ struct prompt_text {
   std::string shown;     ///< as text, a conversation in the model's template
   nlohmann::json given;  ///< as it was given: a text or messages
   std::vector<token> ids;
+  bool conversational = false;  ///< whether the model's chat template was put around it
+
+  /// As a file of preferences has it: a text, or messages.
+  nlohmann::json json() const {
+    if (!conversational || given.is_array()) return given;
+    return nlohmann::json::array({{{"role", "user"}, {"content", given}}});
+  }
 };
 
 /// A prompt as the model reads it; with `chat` it becomes the user's message in the model's chat template. Throws input_error.

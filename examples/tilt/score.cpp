@@ -13,6 +13,7 @@
 #include "commands.hpp"
 #include "progress.hpp"
 #include "run_settings.hpp"
+#include "scorer.hpp"
 #include "session.hpp"
 #include "text_io.hpp"
 
@@ -61,9 +62,7 @@ struct score_command {
     const model_folder folder(model.empty() ? reward_model : model);
     if (!model.empty() && !folder.config().vocabulary_head)
       throw input_error("--model: " + model + " is a reward model, which predicts no tokens; give it as --reward-model");
-    if (!reward_model.empty() && !model_folder(reward_model).config().value_head)
-      throw input_error("--reward-model: " + reward_model +
-                        " is no reward model, as it has no score.weight; give a folder that tilt reward has made");
+    if (!reward_model.empty()) require_reward_model(reward_model, model_folder(reward_model));
     const std::vector<example> examples = read_examples(data);
     const std::vector<prompt_tree> trees = laid_out(examples, folder);
     found all;

@@ -17,6 +17,7 @@
 
 #include "checkpoints.hpp"
 #include "data.hpp"
+#include "output_folder.hpp"
 #include "progress.hpp"
 #include "run_log.hpp"
 
@@ -95,28 +96,6 @@ class run_clock {
   double first_step_ = 0, runtime_ = 0;
 };
 
-/// The folder for what a run writes, made only now that everything was read, and gone again if the run does not begin.
-class output_folder {
- public:
-  explicit output_folder(const run_choice& c) : path_(c.output) {
-    std::error_code code;
-    made_ = fs::create_directories(path_, code);
-    if (code || !fs::is_directory(path_))
-      throw input_error(c.output + ": cannot be made a folder (" + (code ? code.message() : std::string("it is a file")) +
-                        "); give another --output");
-    if (c.resume) sweep(c.output);
-  }
-  output_folder(const output_folder&) = delete;
-  ~output_folder() {
-    std::error_code not_empty;
-    if (made_) fs::remove(path_, not_empty);
-  }
-
- private:
-  fs::path path_;
-  bool made_ = false;
-};
-
 /// What is written must not take the place of what is read.
 void keep_apart(const std::string& output, const std::string& folder, const char* whose) {
   std::error_code absent;
@@ -189,7 +168,8 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
   job.eval = eval;
   job.reference = reference ? &*reference : nullptr;
   job.resume_from = checkpoint_to_resume(c);
-  const output_folder output(c);
+  const output_folder output(c.output);
+  if (c.resume) sweep(c.output);
 
   std::unique_ptr<run_log> log;
   std::unique_ptr<progress> bar;

@@ -17,6 +17,7 @@ struct tokenize_options {
   index max_length = 1024;      ///< tokens of prompt and response together; the response is cut at its end ("keep_start"). 0: no limit
   index max_prompt_length = 0;  ///< the prompt's first tokens are cut beyond this. 0: no limit
   bool drop_longer = false;     ///< leave examples out that max_length would cut, as TRL's RewardTrainer does
+  bool keep_empty = false;      ///< an empty completion is its end token, instead of being left out
 };
 
 /// What became of the examples. Lines are those of the file.
@@ -74,7 +75,7 @@ class example_encoder {
     ++report_.examples;
     tree.line = e.line;
     for (const example_part* c : completions)
-      if (empty(*c)) {
+      if (!options_.keep_empty && empty(*c)) {
         report_.empty_completion.push_back(e.line);
         return false;
       }

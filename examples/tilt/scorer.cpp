@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "scorer.hpp"
+
+#include <memory>
+#include <set>
+#include <sstream>
+#include <tilt/io/model_folder.hpp>
+#include <tilt/io/tokenize.hpp>
+#include <utility>
+
+#include "judge.hpp"
+#include "progress.hpp"
+
+namespace tilt::program {
+namespace {
+
+example_part prompt_part(const prompt_text& p) {
+  if (!p.conversational) return {p.shown, {}, false};
+  example_part part{{}, {}, true};
+  for (const nlohmann::json& m : p.json()) part.messages.push_back({m["role"].get<std::string>(), m["content"].get<std::string>()});
+  return part;
+}
+example_part answer_part(const prompt_text& p, const std::string& text) {
+  if (!p.conversational) return {text, {}, false};
+  return {{}, {{"assistant", text}}, true};
+}
+
+double by_rule(const scorer& s, const std::string& text) {
+  if (s.rule == "keyword") {
+    double count = 0;
+    for (std::size_t at = text.find(s.keyword); at != std::string::npos; at = text.find(s.keyword, at + s.keyword.size())) ++count;
+    return count;
+  }
+  std::istringstream in(text);
+  std::vector<std::string> words;
+  for (std::string w; in >> w;) words.push_back(w);
+  if (s.rule == "length") return static_cast<double>(words.size());
+  if (words.size() < 2) return 0;
+  std::set<std::pair<std::string, std::string>> different;
+  for (std::size_t i = 0; i + 1 < words.size(); ++i) different.emplace(words[i], words[i + 1]);
+  return static_cast<double>(different.size()) / static_cast<double>(words.size() - 1);
+}
+
+}  // namespace
+
+void scorer::add(settings& options) {
+  options.add("judge", judge_command, "a program that reads prompts and answers as JSONL and writes scores or choices", "CMD");
+  options.choice(
+      "rule", {"length", "keyword", "distinct-2"}, "", [this](const std::string& chosen) { rule = chosen; },
+      "a score without a model: words, how often --keyword stands there, or the share of different pairs of words");
+  options.add("keyword", keyword, "of --rule keyword");
+  options.add("reward_model", reward_model, "a folder that tilt reward has made", "FOLDER").also("reward_model_path");
+}
+
+void scorer::check(settings& options) const {
+  const int scorers = static_cast<int>(!judge_command.empty()) + static_cast<int>(!rule.empty()) + static_cast<int>(!reward_model.empty());
+  if (scorers != 1)
+    throw input_error("answers are scored by one of --judge, --rule and --reward-model, and " + std::to_string(scorers) +
+                      " are given; give one");
+  check_rule(options);
+}
+
+void scorer::check_rule(settings& options) const {
+  if (rule != "keyword") options.refuse("keyword", "only --rule keyword reads it");
+  if (rule == "keyword" && keyword.empty()) throw input_error("--rule: keyword needs a word to look for; give it with --keyword");
+}
+
+void scorer::score(std::span<const prompt_text> prompts, answer_lists& answers, const compute& machine, index max_tokens) const {
+  if (!rule.empty()) {
+    for (auto& of_prompt : answers)
+      for (answer& a : of_prompt) a.score = by_rule(*this, a.text);
+  } else if (!judge_command.empty()) {
+    std::vector<judged_prompt> questions;
+    std::vector<std::size_t> asked;  // only where there is something to compare
+    for (std::size_t p = 0; p < prompts.size(); ++p) {
+      if (answers[p].size() < 2) continue;
+      asked.push_back(p);
+      questions.push_back({prompts[p].given, {}});
+      for (const answer& a : answers[p]) questions.back().responses.push_back(a.text);
+    }
+    const auto scores = judge(judge_command, questions);
+    for (std::size_t q = 0; q < asked.size(); ++q)
+      for (std::size_t k = 0; k < scores[q].size(); ++k) answers[asked[q]][k].score = scores[q][k];
+  } else {
+    const std::vector<double> rewards = reward_scores(reward_model, prompts, answers, machine, max_tokens);
+    std::size_t at = 0;
+    for (auto& of_prompt : answers)
+      for (answer& a : of_prompt) a.score = rewards[at++];
+  }
+}
+
+void require_reward_model(const std::string& path, const model_folder& folder) {
+  if (!folder.config().value_head)
+    throw input_error("--reward-model: " + path +
+                      " is no reward model, as it has no score.weight; give a folder that tilt reward has made");
+}
+
+std::vector<double> reward_scores(const std::string& reward_model, std::span<const prompt_text> prompts, const answer_lists& answers,
+                                  const compute& machine, index max_tokens) {
+  const model_folder folder(reward_model);
+  require_reward_model(reward_model, folder);
+  const text_encoder encoder = folder.encoder();
+  std::vector<prompt_tree> trees;
+  for (std::size_t p = 0; p < prompts.size(); ++p)
+    for (const answer& a : answers[p]) {
+      example e;
+      e.kind = example_kind::completion;
+      e.prompt = prompt_part(prompts[p]);
+      e.completion = answer_part(prompts[p], a.text);
+      e.line = static_cast<index>(p) + 1;
+      tokenized_examples one = tokenize_demonstrations(std::span<const example>(&e, 1), encoder,
+                                                       {.max_length = folder.config().max_position_embeddings, .keep_empty = true});
+      if (one.trees.empty())
+        throw input_error("prompt " + std::to_string(p + 1) + ": leaves no room for an answer in the reward model's positions; shorten it");
+      trees.push_back(std::move(one.trees[0]));
+    }
+  const std::unique_ptr<session> model = open_session(machine, folder);
+  progress bar("reward", static_cast<index>(trees.size()), {.unit = "answers"});
+  return model->rewards(trees, max_tokens, [&](index done) { bar.update(done); });
+}
+
+}  // namespace tilt::program

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <span>
+#include <string>
+#include <vector>
+
+#include "answers.hpp"
+#include "session.hpp"
+#include "settings.hpp"
+
+namespace tilt::program {
+
+/// What scores answers: a judge, a rule or a reward model.
+struct scorer {
+  std::string judge_command, rule, keyword, reward_model;
+
+  void add(settings& options);
+  /// After the options were applied: that there is exactly one, and what it needs. Throws input_error.
+  void check(settings& options) const;
+  /// That the rule has what it needs, however many scorers there are.
+  void check_rule(settings& options) const;
+  /// The rule, the judge's command or the reward model's folder.
+  const std::string& name() const { return !rule.empty() ? rule : !judge_command.empty() ? judge_command : reward_model; }
+
+  /// Sets the answers' scores. A judge is asked of prompts with two answers or more alone. Throws input_error.
+  void score(std::span<const prompt_text> prompts, answer_lists& answers, const compute& machine, index max_tokens) const;
+};
+
+/// Throws input_error unless the folder is a reward model's.
+void require_reward_model(const std::string& path, const model_folder& folder);
+
+/// A reward model's score of every answer, prompt after prompt; of an empty one, that of its end. Throws input_error.
+std::vector<double> reward_scores(const std::string& reward_model, std::span<const prompt_text> prompts, const answer_lists& answers,
+                                  const compute& machine, index max_tokens);
+
+}  // namespace tilt::program
