@@ -75,6 +75,7 @@ int run(int argc, char** argv) {
   add_check(program, chosen);
   add_generate(program, chosen);
   add_prefer(program, chosen);
+  add_compare(program, chosen);
   add_score(program, chosen);
   add_tokenize(program, chosen);
   add_losses(program, chosen);

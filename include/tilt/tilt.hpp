@@ -108,6 +108,7 @@
 #include <tilt/optim/sgd.hpp>
 #include <tilt/optim/update.hpp>
 
+#include <tilt/data/clustered.hpp>
 #include <tilt/data/order.hpp>
 #include <tilt/data/pack.hpp>
 #include <tilt/data/preferences.hpp>

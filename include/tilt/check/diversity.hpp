@@ -24,18 +24,29 @@ struct coverage {
   distinct_ngrams better, worse;  ///< of chosen (best) and rejected (worst) answers; of other data, `better` alone
 };
 
+/// The distinct runs of n words among all that were added, as a share of these; 0 of none.
+class distinct_share {
+ public:
+  explicit distinct_share(std::size_t n) : n_(n) {}
+  void add(std::span<const std::uint64_t> words) {
+    const auto grams = ngrams(words, n_);
+    total_ += grams.size();
+    seen_.insert(grams.begin(), grams.end());
+  }
+  double value() const { return total_ == 0 ? 0 : static_cast<double>(seen_.size()) / static_cast<double>(total_); }
+
+ private:
+  std::size_t n_, total_ = 0;
+  std::unordered_set<std::uint64_t> seen_;
+};
+
 inline distinct_ngrams measure_distinct(std::span<const checked_row> rows, bool worst) {
   distinct_ngrams d;
   for (std::size_t n = 1; n <= 3; ++n) {
-    std::unordered_set<std::uint64_t> seen;
-    std::size_t total = 0;
-    for (const checked_row& row : rows) {
-      if (worst && !row.is_preference()) continue;
-      const auto grams = ngrams(worst ? row.answers.back().words : row.answers.front().words, n);
-      total += grams.size();
-      seen.insert(grams.begin(), grams.end());
-    }
-    d.share[n - 1] = total == 0 ? 0 : static_cast<double>(seen.size()) / static_cast<double>(total);
+    distinct_share share(n);
+    for (const checked_row& row : rows)
+      if (!worst || row.is_preference()) share.add(worst ? row.answers.back().words : row.answers.front().words);
+    d.share[n - 1] = share.value();
   }
   return d;
 }
