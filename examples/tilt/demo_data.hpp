@@ -49,8 +49,8 @@ struct preference_data {
 };
 
 /// Two samples are compared by the true reward: a is preferred to b with probability σ(r(a) − r(b)), so that DPO's optimum is
-/// π_ref·exp(r/β)/Z. KTO sees of each sample the outcome of one of its comparisons, drawn at random.
-inline preference_data compare(const demo_world& world, std::span<const std::vector<token>> prompts, std::span<const std::vector<std::vector<token>>> samples, std::uint64_t seed) {
+/// π_ref·exp(r/β)/Z. KTO sees of each sample the outcome of one of its comparisons, drawn at random. World: reward(tokens).
+template <class World> preference_data compare(const World& world, std::span<const std::vector<token>> prompts, std::span<const std::vector<std::vector<token>>> samples, std::uint64_t seed) {
   const philox labels(seed, label_stream), verdicts(seed, verdict_stream);
   preference_data data;
   std::uint64_t counter = 0, verdict = 0;

@@ -68,27 +68,37 @@ template <class T> std::vector<std::vector<std::vector<token>>> tokens_of(const 
   return tokens;
 }
 
-template <class B>
-standing measure(const demo_world& world, const transformer<B>& policy, transformer<B>& reference, std::span<const std::vector<token>> prompts, index samples_each, const generation_options& options) {
+/// What fresh samples of a policy say, prompt by prompt.
+struct sampled_policy {
+  std::vector<std::vector<double>> rewards, log_ratios;  ///< true reward and log π/π_ref of each sample
+  double sentences = 0;                                  ///< share of the samples that are sentences of the language
+};
+
+/// World: reward(tokens) and is_sentence(tokens).
+template <class B, class World>
+sampled_policy sample_policy(const World& world, const transformer<B>& policy, transformer<B>& reference, std::span<const std::vector<token>> prompts, index samples_each, const generation_options& options) {
   const auto samples = generate(policy, prompts, samples_each, options);
   const auto tokens = tokens_of(samples);
   const auto reference_logps = score(reference, prompts, std::span(tokens));
-  std::vector<std::vector<double>> rewards(prompts.size()), log_ratios(prompts.size());
-  standing s;
+  sampled_policy s{std::vector<std::vector<double>>(prompts.size()), std::vector<std::vector<double>>(prompts.size())};
   double count = 0;
   for (std::size_t p = 0; p < prompts.size(); ++p)
     for (std::size_t j = 0; j < samples[p].size(); ++j) {
       double logp = 0;
       for (const auto l : samples[p][j].logps) logp += static_cast<double>(l);
-      rewards[p].push_back(world.reward(tokens[p][j]));
-      log_ratios[p].push_back(logp - reference_logps[p][j]);
+      s.rewards[p].push_back(world.reward(tokens[p][j]));
+      s.log_ratios[p].push_back(logp - reference_logps[p][j]);
       s.sentences += world.is_sentence(tokens[p][j]);
       ++count;
     }
-  s.reward = stratified(rewards);
-  s.kl = stratified(log_ratios);
   s.sentences /= count;
   return s;
+}
+
+template <class B, class World>
+standing measure(const World& world, const transformer<B>& policy, transformer<B>& reference, std::span<const std::vector<token>> prompts, index samples_each, const generation_options& options) {
+  const sampled_policy s = sample_policy(world, policy, reference, prompts, samples_each, options);
+  return {stratified(s.rewards), stratified(s.log_ratios), s.sentences};
 }
 
 /// The reference as the theory sees it: for some prompts, the exact log-probability of every sentence, and of all else together, which
@@ -115,6 +125,10 @@ class exact_reference {
   /// Log-probability of every completion of the world after prompt p, in the world's order, and last of all else.
   std::span<const double> logps(std::size_t p) const { return logps_[p]; }
 
+  /// The reference's own reward.
+  double of_reference() const {
+    return mean([&](std::size_t p) { return logps_[p]; }).reward;
+  }
   /// π_ref·exp(r/β)/Z: what DPO aims at.
   optimum of_reward(double beta) const {
     return mean([&](std::size_t p) { return tilted(logps_[p], rewards_, beta); });

@@ -80,6 +80,23 @@ class table {
     return text;
   }
 
+  /// The same in HTML; a line between rows is a class of the row after it.
+  std::string html() const {
+    const auto line = [](const std::vector<std::string>& values, const char* cell, const char* row) {
+      std::string text = "<tr";
+      text.append(row).append(">");
+      for (const auto& v : values) text.append("<").append(cell).append(">").append(v).append("</").append(cell).append(">");
+      return text.append("</tr>\n");
+    };
+    std::string text = "<table>\n" + line(header_, "th", "");
+    bool after_rule = false;
+    for (const auto& r : rows_) {
+      if (!r.empty()) text += line(r, "td", after_rule ? " class=\"group\"" : "");
+      after_rule = r.empty();
+    }
+    return text.append("</table>\n");
+  }
+
   void print(std::FILE* out = stdout) const { std::fputs(text().c_str(), out); }
 
  private:
