@@ -7,6 +7,7 @@
 
 #include "backends.hpp"
 #include "demo_report.hpp"
+#include "frontier_run.hpp"
 #include "session_on.hpp"
 
 namespace tilt::program {
@@ -48,6 +49,17 @@ template <class B> demo_result demo_on(const demo_job& job) {
   });
 }
 
+/// As many trainings at a time as there are threads, each on a backend of one.
+template <class B>
+void compare_on(const frontier_job& job, const frontier_task& task, const frontier_folder& folder, index threads, frontier_outcome& found) {
+  found = run_frontier(job, task, folder, threads, [] {
+    if constexpr (has_threads<B>)
+      return B(1);
+    else
+      return B();
+  });
+}
+
 }  // namespace detail
 
 /// The entry of Backend<T>, completed by what runs on it: everything that depends on a backend's type is instantiated here.
@@ -58,6 +70,7 @@ template <template <class...> class Backend> backend_entry backend_on(backend_en
                                       : detail::open_on<Backend<float>>(machine, folder);
   };
   e.demo = detail::demo_on<Backend<float>>;
+  e.compare = detail::compare_on<Backend<float>>;
   return e;
 }
 

@@ -10,6 +10,11 @@
 
 namespace tilt::program {
 
+struct frontier_job;
+struct frontier_task;
+struct frontier_outcome;
+class frontier_folder;
+
 /// A backend of the program: what it says of itself, and what runs on it.
 struct backend_entry {
   std::string name;     ///< of --backend
@@ -19,6 +24,8 @@ struct backend_entry {
   bool threads = true;  ///< whether it has more than one
   std::unique_ptr<session> (*open)(const compute&, const model_folder&) = nullptr;
   demo_result (*demo)(const demo_job&) = nullptr;
+  void (*compare)(const frontier_job&, const frontier_task&, const frontier_folder&, index threads,
+                  frontier_outcome& found) = nullptr;
 };
 
 /// Joins the list of the program's backends, and stays in it: an object of static storage in backend_<name>.cpp, the one file that names

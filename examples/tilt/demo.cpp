@@ -13,6 +13,7 @@
 
 #include "backends.hpp"
 #include "commands.hpp"
+#include "demo_full.hpp"
 #include "run_settings.hpp"
 #include "settings.hpp"
 
@@ -33,16 +34,22 @@ namespace {
 
 struct demo_command {
   explicit demo_command(CLI::App& app) : options(app) {
-    options.add("output", output, "where frontier.svg, frontier.tsv and report.txt are put", "FOLDER");
+    options.add("output", output, "where frontier.svg, frontier.tsv and report.txt are put, with --full index.html too", "FOLDER");
     options.add("seed", job.seed, "of everything that is drawn: the same seed gives the same table");
     options.choice(
         "loss_type", loss_names(), "all",
         [this](const std::string& name) { std::erase_if(job.methods, [&](const demo_method& m) { return m.name != name; }); },
         "only this loss");
+    options.add("full", full,
+                "the whole road, some minutes: a reward model, PPO, RLOO, GRPO, best of N and more losses besides, over seeds and learning "
+                "rates; a second run in the same folder goes on where the first was stopped");
     options.group("Size");
-    options.add("language", job.sizes.language, "the language is learnt from 8 times so many sentences for each of 112 beginnings");
+    options.add("language", job.sizes.language,
+                "the language is learnt from 8 times so many sentences for each of 112 beginnings (with --full 24 by default)");
     options.add("comparisons", job.sizes.comparisons, "how often each beginning is a prompt whose 4 samples are compared");
     options.add("samples", job.sizes.samples, "fresh samples for each of 16 beginnings, by which a policy is measured");
+    options.add("steps", whole.sizes.steps, "with --full: of PPO, RLOO and GRPO, 112 samples each");
+    options.add("seeds", whole.sizes.seeds, "with --full: how often each training is repeated with other data and samples");
     options.group("Machine");
     add_backend(options, backend);
     options.add("threads", job.threads, "threads; 0: all that the machine has");
@@ -65,6 +72,20 @@ struct demo_command {
     at_least("comparisons", job.sizes.comparisons, 1);
     at_least("samples", job.sizes.samples, 2);
     at_least("threads", job.threads, 0);
+    at_least("steps", whole.sizes.steps, 1);
+    at_least("seeds", whole.sizes.seeds, 1);
+    if (full) {
+      options.refuse("loss_type", "--full compares all of its methods");
+      whole.backend = backend;
+      whole.seed = job.seed;
+      if (options.given("language")) whole.sizes.language = job.sizes.language;
+      whole.sizes.comparisons = job.sizes.comparisons;
+      whole.sizes.samples = job.sizes.samples;
+      whole.sizes.pool = 4 * job.sizes.samples;
+      whole.sizes.grid_seeds = std::min(whole.sizes.grid_seeds, whole.sizes.seeds);
+      return run_full_demo(whole, *find_backend(backend), output, job.threads);
+    }
+    for (const char* name : {"steps", "seeds"}) options.refuse(name, "only --full has them");
     const std::filesystem::path folder(output);
     std::error_code failed;
     std::filesystem::create_directories(folder, failed);
@@ -82,14 +103,17 @@ struct demo_command {
 
   settings options;
   demo_job job;
+  bool full = false;
+  frontier_job whole{{.seeds = 3, .learning_rates = {1e-2}, .grid_seeds = 2}};
   std::string output = "tilt-demo", backend;
 };
 
 }  // namespace
 
 void add_demo(CLI::App& program, action& chosen) {
-  CLI::App& app = *program.add_subcommand(
-      "demo", "Reward against KL for DPO, IPO, hinge and KTO in a world where both are known; needs no files, takes less than a minute");
+  CLI::App& app = *program.add_subcommand("demo",
+                                          "Reward against KL for DPO, IPO, hinge and KTO in a world where both are known; needs no files, "
+                                          "takes less than a minute (--full: PPO and others too, in minutes)");
   const auto command = std::make_shared<demo_command>(app);
   app.callback([&chosen, command] { chosen = [command] { return command->run(); }; });
 }

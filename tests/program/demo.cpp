@@ -70,11 +70,48 @@ TEST_CASE("demo: a short run learns the language, raises the reward, and draws i
   for (const char* file : {"report.txt", "frontier.tsv", "frontier.svg"}) CHECK(tilt::test::contents(folder / "again" / file) == tilt::test::contents(folder / "first" / file));
 }
 
+TEST_CASE("demo: --full that was killed goes on, and ends in the numbers of one that was not") {
+  const fs::path folder = tilt::test::scratch_folder("demo-full");
+  const auto arguments = [&](const char* name, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> all = {"demo",   "--full",  "--language",  "2", "--comparisons", "1", "--samples", "4",
+                                    "--steps", "1",      "--seeds",     "1", "--output",      (folder / name).string()};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  const auto whole = tilt::test::tilt_program(folder, arguments("whole", {"--threads", "2"}));
+  INFO(whole.err);
+  REQUIRE(whole.status == 0);
+  const fs::path early = folder / "killed" / "cells" / "ipo_0.2_rate_0.001_seed_1.tsv", late = folder / "killed" / "frontier.tsv";
+  const auto killed = tilt::test::tilt_program(folder, arguments("killed", {"--threads", "1"}), {.signal = SIGKILL, .signal_when = early});
+  CHECK(killed.status == -1);
+  CHECK(!fs::exists(late));
+  const auto first_cell = fs::last_write_time(early);
+  const auto resumed = tilt::test::tilt_program(folder, arguments("killed", {"--threads", "1"}));
+  INFO(resumed.err);
+  REQUIRE(resumed.status == 0);
+  CHECK(fs::last_write_time(early) == first_cell);  // done once
+  for (const char* file : {"frontier.tsv", "frontier.svg"})
+    CHECK(tilt::test::contents(folder / "killed" / file) == tilt::test::contents(folder / "whole" / file));
+  const std::string table = tilt::test::contents(late);
+  for (const char* method : {"dpo\t", "ipo\t", "kto\t", "unlikelihood\t", "ppo-learned\t", "ppo-true\t", "rloo\t", "grpo\t", "best-of-true\t"})
+    CHECK(table.find(std::string("\n") + method) != std::string::npos);
+  const std::string page = tilt::test::contents(folder / "killed" / "index.html");
+  CHECK(page.find("<svg") != std::string::npos);
+  CHECK(page.find("prefers-color-scheme: dark") != std::string::npos);
+  CHECK(page.find("src=") == std::string::npos);  // nothing from elsewhere
+
+  const auto other = tilt::test::tilt_program(folder, arguments("killed", {"--seed", "7"}));
+  CHECK(other.status == 2);
+  CHECK(other.err.find("made with other options (seed 42 there, 7 here)") != std::string::npos);
+  CHECK(tilt::test::contents(late) == table);
+}
+
 TEST_CASE("demo: what cannot be used is refused before any work") {
   const fs::path folder = tilt::test::scratch_folder("demo-refusals");
   tilt::test::write_text(folder / "file", "");
   for (const std::vector<std::string>& arguments : {std::vector<std::string>{"demo", "--samples", "1"}, {"demo", "--backend", "abacus"}, {"demo", "--output", (folder / "file").string()},
-                                                    {"demo", "--loss-type", "slic"}, {"demo", "--comparisons", "0"}, {"demo", "--output", "/proc/nowhere"}}) {
+                                                    {"demo", "--loss-type", "slic"}, {"demo", "--comparisons", "0"}, {"demo", "--output", "/proc/nowhere"}, {"demo", "--steps", "3"}, {"demo", "--seeds", "3"}, {"demo", "--full", "--loss-type", "ipo"},
+                                                    {"demo", "--full", "--seeds", "0"}, {"demo", "--full", "--output", (folder / "file").string()}}) {
     const auto result = tilt::test::tilt_program(folder, arguments, {.folder = folder});
     INFO(result.err);
     CHECK(result.status == 2);
