@@ -22,6 +22,7 @@ void add_prefer(CLI::App& program, action& chosen);
 void add_compare(CLI::App& program, action& chosen);
 void add_tokenize(CLI::App& program, action& chosen);
 void add_losses(CLI::App& program, action& chosen);
+void add_sweep(CLI::App& program, action& chosen);
 void add_claims(CLI::App& program, action& chosen);
 void add_backends(CLI::App& program, action& chosen);
 

@@ -79,6 +79,7 @@ int run(int argc, char** argv) {
   add_score(program, chosen);
   add_tokenize(program, chosen);
   add_losses(program, chosen);
+  add_sweep(program, chosen);
   add_claims(program, chosen);
   add_backends(program, chosen);
 

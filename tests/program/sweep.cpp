@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// tilt sweep: a run for each point of a grid, what is compared, what is kept, and what a sweep that was killed loses.
+#include <cmath>
+#include <set>
+
+#include "program.hpp"
+#include "support/catch.hpp"
+#include "support/paths.hpp"
+#include "tiny_model.hpp"
+
+namespace fs = std::filesystem;
+using namespace tilt::test;
+using nlohmann::json;
+
+namespace {
+
+struct sweep_place {
+  explicit sweep_place(const char* name) : folder(scratch_folder(name)) {
+    write_tiny_model(folder / "model");
+    write_text(folder / "train.jsonl", tiny_pairs(11));
+    write_text(folder / "eval.jsonl", tiny_pairs(3, 20));
+    write_run("");
+  }
+  /// The shared options, and some more of them.
+  void write_run(const std::string& further) const {
+    write_text(folder / "run.json", R"({"model": ")" + (folder / "model").string() + R"(", "train": ")" +
+                                        (folder / "train.jsonl").string() + R"(", "eval": ")" + (folder / "eval.jsonl").string() +
+                                        R"(", "batch_size": 2, "max_steps": 6, "learning_rate": 1e-2, "logging_steps": 1, "threads": 1)" +
+                                        further + "}");
+  }
+  outcome run(const std::string& output, const std::vector<std::string>& grid, const std::vector<std::string>& more = {},
+              const run_options& options = {}) const {
+    std::vector<std::string> arguments{"sweep", "--run", (folder / "run.json").string(), "--output", (folder / output).string(), "--grid"};
+    arguments.insert(arguments.end(), grid.begin(), grid.end());
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return tilt_program(folder, arguments, options);
+  }
+  fs::path folder;
+};
+
+}  // namespace
+
+TEST_CASE("sweep: each cell is the run of its options, and the table and the picture are made of them") {
+  const sweep_place place("sweep");
+  const outcome swept = place.run("sweep", {"beta=0.1,1", "learning_rate=1e-2,1e-3", "seed=1,2"});
+  INFO(swept.err);
+  REQUIRE(swept.status == 0);
+  const std::string cell = "beta=1,learning_rate=1e-3,seed=2";
+  const outcome alone =
+      tilt_program(place.folder, {"dpo", "--config", (place.folder / "run.json").string(), "--beta", "1", "--learning-rate", "1e-3",
+                                  "--seed", "2", "--output", (place.folder / "alone").string()});
+  REQUIRE(alone.status == 0);
+  CHECK(contents(place.folder / "sweep/cells" / cell / "metrics.jsonl") == contents(place.folder / "alone/metrics.jsonl"));
+  CHECK_FALSE(fs::exists(place.folder / "sweep/cells" / cell / "model.safetensors"));
+
+  // Of every cell the last evaluation; of seeds the mean and its standard error, in the table's row.
+  double losses[2];
+  for (int seed = 1; seed <= 2; ++seed) {
+    const fs::path folder = place.folder / "sweep/cells" / ("beta=1,learning_rate=1e-3,seed=" + std::to_string(seed));
+    double last = 0;
+    for (const json& line : json_lines(contents(folder / "metrics.jsonl")))
+      if (line.contains("eval_loss")) last = line["eval_loss"];
+    CHECK(json::parse(contents(folder / "result.json"))["metrics"]["eval_loss"] == last);
+    losses[seed - 1] = last;
+  }
+  CHECK(losses[0] != losses[1]);
+  char row[64];
+  std::snprintf(row, sizeof row, "%.4f ± %.4f", (losses[0] + losses[1]) / 2, std::abs(losses[0] - losses[1]) / 2);
+  CHECK(swept.out.find(row) != std::string::npos);
+  CHECK(contents(place.folder / "sweep/report.txt") == swept.out);
+  CHECK(contents(place.folder / "sweep/sweep.svg").find("log10 of beta") != std::string::npos);
+  const std::string table = contents(place.folder / "sweep/sweep.tsv");
+  CHECK(std::count(table.begin(), table.end(), '\n') == 9);
+
+  SECTION("what is there is not run again, and the grid can grow") {
+    const auto before = fs::last_write_time(place.folder / "sweep/cells" / cell / "result.json");
+    const outcome more = place.run("sweep", {"beta=0.1,1,2", "learning_rate=1e-2,1e-3", "seed=1,2"}, {"--resume"});
+    INFO(more.err);
+    CHECK(more.status == 0);
+    CHECK(fs::last_write_time(place.folder / "sweep/cells" / cell / "result.json") == before);
+    CHECK(fs::exists(place.folder / "sweep/cells/beta=2,learning_rate=1e-3,seed=2/result.json"));
+  }
+  SECTION("not in the place of another sweep, nor on with other shared options") {
+    CHECK(place.run("sweep", {"beta=1"}).err.find("holds a sweep already; go on with it by --resume") != std::string::npos);
+    place.write_run(R"(, "weight_decay": 0.1)");
+    const outcome other = place.run("sweep", {"beta=1"}, {"--resume"});
+    CHECK(other.status == 2);
+    CHECK(other.err.find("--run: the sweep in ") != std::string::npos);
+  }
+}
+
+TEST_CASE("sweep: a run that fails is a result, and flags and losses are options too") {
+  const sweep_place place("sweep_fails");
+  place.write_run(R"(, "max_grad_norm": 0)");
+  const outcome swept =
+      place.run("sweep", {"learning_rate=1e-3,1e30", "loss_type=sigmoid,ipo", "shuffle=true,false"}, {"--metric", "eval_rewards/margins"});
+  INFO(swept.err);
+  INFO(swept.out);
+  CHECK(swept.status == 0);
+  const json failed = json::parse(contents(place.folder / "sweep/cells/learning_rate=1e30,loss_type=ipo,shuffle=true/result.json"));
+  CHECK(failed.contains("failure"));
+  CHECK(swept.out.find("(1 failed)") != std::string::npos);
+  CHECK(swept.out.find(" failed: learning_rate=1e30,loss_type=ipo,shuffle=true: ") != std::string::npos);
+}
+
+TEST_CASE("sweep: killed at any moment it goes on to the same numbers") {
+  const sweep_place place("sweep_killed");
+  place.write_run(R"(, "save_steps": 1)");
+  const std::vector<std::string> grid{"beta=0.1,1", "learning_rate=1e-2,1e-3"};
+  const outcome whole = place.run("whole", grid);
+  REQUIRE(whole.status == 0);
+  for (const double share : {0.2, 0.5, 0.8}) {
+    const std::string name = "killed_" + std::to_string(share);
+    place.run(name, grid, {}, {.kill_after = share * whole.seconds});
+    const outcome resumed = place.run(name, grid, {"--resume"});
+    INFO(resumed.err);
+    REQUIRE(resumed.status == 0);
+    for (const auto& cell : fs::directory_iterator(place.folder / "whole/cells"))
+      if (fs::is_directory(cell))
+        CHECK(contents(cell.path() / "metrics.jsonl") ==
+              contents(place.folder / name / "cells" / cell.path().filename() / "metrics.jsonl"));
+  }
+}
+
+TEST_CASE("sweep: what cannot be used is refused before a run") {
+  const sweep_place place("sweep_bad");
+  const auto refused = [&](const std::vector<std::string>& grid, const std::string& sentence, const std::vector<std::string>& more = {}) {
+    const outcome o = place.run("bad", grid, more);
+    INFO(o.err);
+    CHECK(o.status == 2);
+    CHECK(o.err.find(sentence) != std::string::npos);
+    CHECK_FALSE(fs::exists(place.folder / "bad"));
+  };
+  refused({"beta"}, "--grid: \"beta\" names no option; give an option and its values");
+  refused({"beta=0.1,,2"}, "has an empty value");
+  refused({"beta=0.1,0.1"}, "has a value twice");
+  refused({"bata=0.1"}, "--grid: tilt dpo has no option bata; did you mean beta?");
+  refused({"beta=1", "beta=2"}, "--grid: beta is given twice");
+  refused({"output=a,b"}, "--grid: output is the sweep's own");
+  refused({"seed=1,2"}, "seeds alone are repetitions");
+  refused({"shuffle=yes"}, "--grid: shuffle is true or false");
+  refused({"beta=1"}, "dpo, kto, sft, reward", {"--method", "dop"});
+  const outcome wrong = place.run("wrong", {"beta=-1"});
+  CHECK(wrong.status == 2);
+  CHECK(wrong.err.find("cell beta=-1: --beta: ") != std::string::npos);
+  const outcome missing =
+      tilt_program(place.folder, {"sweep", "--run", "none.json", "--output", (place.folder / "none").string(), "--grid", "beta=1"});
+  CHECK(missing.status == 2);
+  CHECK(missing.err.find("none.json: cannot be opened") != std::string::npos);
+  CHECK_FALSE(fs::exists(place.folder / "none"));
+}
