@@ -222,7 +222,8 @@ struct sweep_command {
       for (const nlohmann::json& line : lines_of(place / "metrics.jsonl"))  // the last of each key stands
         for (const auto& [name, value] : line.items())
           if (value.is_number()) result["metrics"][name] = value;
-      for (const auto& [name, value] : nlohmann::json::parse(contents_of(place / "train_results.json")).items())
+      const nlohmann::json took = nlohmann::json::parse(contents_of(place / "train_results.json"));
+      for (const auto& [name, value] : took.items())
         if (value.is_number()) result["metrics"][name] = value;
     }
     fs::create_directories(place);
