@@ -19,6 +19,7 @@ void add_score(CLI::App& program, action& chosen);
 void add_check(CLI::App& program, action& chosen);
 void add_generate(CLI::App& program, action& chosen);
 void add_prefer(CLI::App& program, action& chosen);
+void add_iterate(CLI::App& program, action& chosen);
 void add_compare(CLI::App& program, action& chosen);
 void add_tokenize(CLI::App& program, action& chosen);
 void add_losses(CLI::App& program, action& chosen);

@@ -82,6 +82,10 @@ std::optional<std::vector<std::vector<double>>> log_ratios(const answer_lists& a
 
 std::string share_text(const interval& share) { return decimal(share.value) + " (" + decimal(share.low) + "–" + decimal(share.high) + ")"; }
 
+std::string mean_text(const mean_estimate& m, int digits) {
+  return std::isfinite(m.standard_error) ? with_error(m.value, m.standard_error, digits) : decimal(m.value, digits);
+}
+
 nlohmann::ordered_json json_of(const std::optional<mean_estimate>& mean) {
   if (!mean) return nullptr;
   nlohmann::ordered_json error = nullptr;

@@ -44,6 +44,8 @@ std::optional<std::vector<std::vector<double>>> log_ratios(const answer_lists& a
 
 /// "0.61 (0.48–0.73)".
 std::string share_text(const interval& share);
+/// "1.23 ± 0.04", or the mean alone where its error cannot be told.
+std::string mean_text(const mean_estimate& mean, int digits);
 /// As comparison.json has them; null where there is none.
 nlohmann::ordered_json json_of(const std::optional<mean_estimate>& mean);
 nlohmann::ordered_json json_of(const std::optional<interval>& share);

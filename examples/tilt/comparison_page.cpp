@@ -51,10 +51,7 @@ th:first-child, td:first-child { text-align: left; }
 ul.notes { color: var(--soft); font-size: .9rem; padding-left: 1.2rem; }
 )";
 
-std::string mean_text(const std::optional<mean_estimate>& m, int digits) {
-  if (!m) return "–";
-  return std::isfinite(m->standard_error) ? with_error(m->value, m->standard_error, digits) : decimal(m->value, digits);
-}
+std::string cell_text(const std::optional<mean_estimate>& m, int digits) { return m ? mean_text(*m, digits) : "–"; }
 std::string cell_text(const std::optional<interval>& share) { return share ? share_text(*share) : "–"; }
 
 struct column {
@@ -72,9 +69,9 @@ std::vector<column> columns_of(const comparison& c) {
   };
   if (any(&measures::win_by_score)) all.push_back({"wins by score", [](const measures& m) { return cell_text(m.win_by_score); }});
   if (any(&measures::win_by_judge)) all.push_back({"wins by judge", [](const measures& m) { return cell_text(m.win_by_judge); }});
-  if (any(&measures::reward)) all.push_back({"reward", [](const measures& m) { return mean_text(m.reward, 3); }});
-  if (any(&measures::kl)) all.push_back({"KL (nats)", [](const measures& m) { return mean_text(m.kl, 3); }});
-  all.push_back({"tokens", [](const measures& m) { return mean_text(m.tokens, 1); }});
+  if (any(&measures::reward)) all.push_back({"reward", [](const measures& m) { return cell_text(m.reward, 3); }});
+  if (any(&measures::kl)) all.push_back({"KL (nats)", [](const measures& m) { return cell_text(m.kl, 3); }});
+  all.push_back({"tokens", [](const measures& m) { return cell_text(m.tokens, 1); }});
   all.push_back({"distinct-1", [](const measures& m) { return decimal(m.distinct_1); }});
   all.push_back({"distinct-2", [](const measures& m) { return decimal(m.distinct_2); }});
   all.push_back({"ended", [](const measures& m) { return decimal(m.ended.value); }});

@@ -19,6 +19,7 @@ struct run_choice {
   bool drop_empty = false;      ///< leave examples without a completion out, instead of refusing them
   bool completion_only_loss = true;
   bool on_prompts = false;  ///< the run makes its own responses to prompts, and evaluates on none
+  bool makes_pairs = false;  ///< of these responses, and trains on the pairs
   bool resume = false;
   std::string resume_from;  ///< a checkpoint; empty: the last one in `output`
   compute machine;

@@ -133,6 +133,26 @@ void settings::require(std::string_view name, const std::string& what) {
     throw input_error("tilt " + command() + " needs " + option_of(name) + ", " + what + "; see tilt " + command() + " --help");
 }
 
+std::vector<std::pair<std::string, std::string>> settings::values(const std::vector<std::string>& aside) const {
+  const auto normal = [](const nlohmann::json& value) {  // 0.10 and 1e-1 are the same
+    const std::string text = text_of(value);
+    const nlohmann::json number = nlohmann::json::parse(text, nullptr, false);
+    return number.is_number() ? plain(number.get<double>()) : text;
+  };
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const setting& s : all_) {
+    if (std::find(aside.begin(), aside.end(), s.name) != aside.end()) continue;
+    std::string text = s.usual;
+    if (s.given() && !s.value.is_array()) text = normal(s.value);
+    if (s.given() && s.value.is_array()) {
+      text.clear();
+      for (const nlohmann::json& one : s.value) text += (text.empty() ? "" : " ") + normal(one);
+    }
+    if (s.on_command_line || s.given()) all.emplace_back(s.name, text);
+  }
+  return all;
+}
+
 std::string settings::reword(const std::string& error) {
   const auto colon = error.find(": ");
   if (colon == std::string::npos) return error;

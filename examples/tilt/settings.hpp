@@ -88,6 +88,9 @@ class settings {
   /// `error` as it reads to the one who wrote the option: "beta: …" becomes "--beta: …".
   std::string reword(const std::string& error);
 
+  /// What each one comes to, as a text from which the same value comes back: as it was given, or its default; all but `aside`.
+  std::vector<std::pair<std::string, std::string>> values(const std::vector<std::string>& aside) const;
+
   std::string command() const { return command_->get_name(); }
   std::vector<std::string> names(bool of_command_line) const;
 

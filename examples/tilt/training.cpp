@@ -2,6 +2,7 @@
 #include "training.hpp"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
@@ -103,6 +104,20 @@ void keep_apart(const std::string& output, const std::string& folder, const char
     throw input_error("--output: " + output + " is the folder of " + whose + ", which training would replace; give another --output");
 }
 
+/// Saves a model as a folder that is there whole or not at all.
+void save_whole(session& model, const fs::path& place) {
+  const fs::path fresh = place.string() + ".tmp-" + std::to_string(::getpid());
+  try {
+    fs::create_directories(fresh);
+    model.save(fresh.string());
+    replace_folder(fresh, place);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(fresh, ignored);
+    throw;
+  }
+}
+
 /// For as long as it lives, SIGINT and SIGTERM are noted instead of ending the process; the second one ends it.
 class interruption {
  public:
@@ -132,14 +147,18 @@ class interruption {
 }  // namespace
 
 int run_training(settings& s, run_choice& c, const std::function<void(training_job&)>& choose) {
-  std::signal(SIGPIPE, SIG_IGN);  // a run goes on when nobody reads its messages any more
   training_job job;
   try {
     s.apply();
     settle_run(s, c);
     choose(job);
   } catch (const input_error& e) { throw input_error(s.reword(e.what())); }
+  return train_model(s, c, std::move(job), [&c] { return checkpoint_to_resume(c); });
+}
 
+int train_model(settings& s, const run_choice& c, training_job job, const std::function<std::string()>& checkpoint,
+                const std::string& place) {
+  std::signal(SIGPIPE, SIG_IGN);  // a run goes on when nobody reads its messages any more
   const model_folder folder(c.model);
   keep_apart(c.output, c.model, "--model");
   if (!c.reference_model.empty()) keep_apart(c.output, c.reference_model, "--reference-model");
@@ -155,7 +174,7 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
   const index positions = std::min(folder.config().max_position_embeddings,
                                    reference ? reference->config().max_position_embeddings : folder.config().max_position_embeddings);
   if (rules.max_length == 0 || rules.max_length > positions) {
-    if (s.given("max_length")) std::fprintf(stderr, "tilt: max_length is %td, the model's positions\n", positions);
+    if (s.given("max_length") && !c.on_prompts) std::fprintf(stderr, "tilt: max_length is %td, the model's positions\n", positions);
     rules.max_length = positions;
   }
   job.options = c.options;
@@ -167,7 +186,7 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
   job.train = train;
   job.eval = eval;
   job.reference = reference ? &*reference : nullptr;
-  job.resume_from = checkpoint_to_resume(c);
+  job.resume_from = checkpoint();
   const output_folder output(c.output);
   if (c.resume) sweep(c.output);
 
@@ -205,10 +224,13 @@ int run_training(settings& s, run_choice& c, const std::function<void(training_j
     return 130;
   }
   interrupted.reset();
-  model->save(c.output);
+  if (place.empty())
+    model->save(c.output);
+  else
+    save_whole(*model, place);
   took.write(fs::path(c.output) / "train_results.json", examples);
-  std::fprintf(stderr, "tilt: the model is in %s, the log in %s; peak memory %s\n", c.output.c_str(), log->path().c_str(),
-               memory_text().c_str());
+  std::fprintf(stderr, "tilt: the model is in %s, the log in %s; peak memory %s\n", (place.empty() ? c.output : place).c_str(),
+               log->path().c_str(), memory_text().c_str());
   return 0;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // tilt prefer: preferences among a model's own answers, and the judges that cannot be used.
 #include <cmath>
+#include <cstdlib>
 #include <set>
 
 #include "bad_input.hpp"
@@ -156,4 +157,89 @@ TEST_CASE("prefer: options that cannot be used") {
   refused(place, {"--beta", "positive"}, {"--rule", "length", "--labels", "soft", "--beta", "0"});
   refused(place, {"--temperature", "twice"}, {"--rule", "length", "--temperature", "1", "1"});
   refused(place, {"--rule", "length"}, {"--rule", "lenght"});
+}
+
+TEST_CASE("prefer: the judge of examples/judge is believed, by scores and by choice") {
+  const workplace place = preferring("prefer_example_judge");
+  const std::string judge = TILT_JUDGE;
+  write_text(place.folder / "questions",
+             "{\"id\": 0, \"prompt\": \"What is a fox?\", \"responses\": [\"what what what\", \"A fox is a red animal.\", \"\"]}\n"
+             "{\"id\": 1, \"prompt\": [{\"role\": \"user\", \"content\": \"a fox\"}], \"responses\": [\"a fox\", \"a fox.\"]}\n");
+  const std::string answered = (place.folder / "answers").string(), asked = (place.folder / "questions").string();
+  REQUIRE(std::system((judge + " < " + asked + " > " + answered).c_str()) == 0);
+  const auto scores = json_lines(contents(answered));
+  REQUIRE(scores.size() == 2);
+  // words of the prompt that it has + runs of two words that are new + an end
+  CHECK(scores[0]["scores"][0].get<double>() == Approx(1.0 / 4 + 1.0 / 2 + 0));
+  CHECK(scores[0]["scores"][1].get<double>() == Approx(3.0 / 4 + 1 + 1));
+  CHECK(scores[0]["scores"][2] == 0);
+  CHECK(scores[1] == json{{"id", 1}, {"scores", {2.0, 3.0}}});
+  REQUIRE(std::system((judge + " --choice < " + asked + " > " + answered).c_str()) == 0);
+  CHECK(json_lines(contents(answered)) == std::vector<json>{{{"id", 0}, {"choice", 1}}, {{"id", 1}, {"choice", 1}}});
+  CHECK(std::system((judge + " < " + place.train.string() + " > " + answered + " 2> /dev/null").c_str()) != 0);  // no questions
+  for (const json& line : preferences(place, {"--judge", judge}))
+    CHECK(line["score_chosen"].get<double>() > line["score_rejected"].get<double>());
+  for (const json& line : preferences(place, {"--judge", judge + " --choice"})) {
+    CHECK(line["score_chosen"] == 1);
+    CHECK(line["score_rejected"] == 0);
+  }
+}
+
+namespace {
+
+/// The tiny model with the template of ChatML.
+workplace conversing(const char* name) {
+  workplace place = preferring(name);
+  json config = json::parse(contents(place.model / "tokenizer_config.json"));
+  config["chat_template"] =
+      "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}"
+      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+  write_text(place.model / "tokenizer_config.json", config.dump());
+  return place;
+}
+const std::vector<std::string> many_bytes{"--rule", "keyword", "--keyword", "\xEF\xBF\xBD"};
+
+}  // namespace
+
+TEST_CASE("prefer: prompts of messages give conversations, a judge sees the messages, and tilt dpo reads what is written") {
+  const workplace place = conversing("prefer_messages");
+  const json system{{"role", "system"}, {"content", "S"}}, user{{"role", "user"}, {"content", "Hi"}};
+  write_text(place.folder / "prompts.jsonl", json{{"prompt", {system, user}}}.dump() + "\n{\"prompt\": \"a text\"}\n");
+  const std::string judge = judge_script(place, "judge.sh",
+                                         "cat > " + (place.folder / "seen").string() +
+                                             "\necho '{\"id\": 0, \"scores\": [0, 1, 2]}'\necho '{\"id\": 1, \"scores\": [2, 1, 0]}'\n");
+  const auto lines = preferences(place, {"--judge", judge});
+  REQUIRE(lines.size() == 6);
+  const auto seen = json_lines(contents(place.folder / "seen"));
+  CHECK(seen[0]["prompt"] == json{system, user});
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(lines[i]["prompt"] == json{system, user});
+    for (const char* side : {"chosen", "rejected"}) {
+      REQUIRE(lines[i][side].size() == 1);
+      CHECK(lines[i][side][0]["role"] == "assistant");
+    }
+    CHECK(lines[i + 3]["prompt"] == "a text");  // each prompt as it was given
+    CHECK(lines[i + 3]["chosen"].is_string());
+  }
+  CHECK(lines[0]["chosen"][0]["content"] == seen[0]["responses"][1]);
+  const fs::path pairs = place.folder / "pairs.jsonl";
+  fs::rename(place.output, pairs);
+  const outcome trained = tilt_program(place.folder, {"dpo", "--model", place.model, "--train", pairs, "--output", place.folder / "trained",
+                                                      "--max-steps", "1", "--batch-size", "2", "--threads", "1"});
+  INFO(trained.err);
+  CHECK(trained.status == 0);
+}
+
+TEST_CASE("prefer: --chat makes a text the user's message, with the answers that the conversation gets") {
+  const workplace place = conversing("prefer_chat");
+  std::vector<std::string> options = many_bytes;
+  options.push_back("--chat");
+  const auto chatted = preferences(place, options);
+  write_text(place.folder / "prompts.jsonl",
+             "{\"prompt\": [{\"role\": \"user\", \"content\": \"Q:\"}]}\n{\"prompt\": [{\"role\": \"user\", \"content\": \"R and S\"}]}\n");
+  const auto given = preferences(place, many_bytes);
+  CHECK_FALSE(chatted.empty());
+  CHECK(chatted == given);
+  workplace plain = preferring("prefer_no_template");
+  refused(plain, {"chat", "template"}, options);
 }
