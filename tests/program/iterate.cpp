@@ -172,12 +172,16 @@ TEST_CASE("iterate: a run that was killed, at whatever moment, goes on to the sa
 TEST_CASE("iterate: a run goes on after any stage, does nothing twice, and may have more rounds") {
   const workplace place = iterating("iterate_stages");
   works(into(place, "whole"));
-  for (const char* gone :
-       {"round-2/evaluation.jsonl", "round-2/model", "round-2/preferences.jsonl", "round-2/answers.jsonl", "rounds.jsonl"}) {
-    INFO(gone);
+  const std::vector<std::vector<const char*>> stages{{"round-2/evaluation.jsonl"},
+                                                     {"round-2/model"},
+                                                     {"round-2/preferences.jsonl"},
+                                                     {"round-2/preferences.jsonl", "round-2/answers.jsonl"},
+                                                     {"rounds.jsonl"}};
+  for (const auto& gone : stages) {
+    INFO(gone[0]);
     fs::remove_all(place.folder / "part");
     fs::copy(place.folder / "whole", place.folder / "part", fs::copy_options::recursive);
-    fs::remove_all(place.folder / "part" / gone);
+    for (const char* file : gone) fs::remove_all(place.folder / "part" / file);
     works(into(place, "part", {"--resume"}));
     same(place, "whole", "part");
   }
