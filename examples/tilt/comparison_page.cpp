@@ -79,6 +79,20 @@ std::vector<column> columns_of(const comparison& c) {
   return all;
 }
 
+/// The table, with models' names as `name` writes them.
+template <class Name> table rows_of(const comparison& c, const Name& name) {
+  const std::vector<column> columns = columns_of(c);
+  std::vector<std::string> header{"model"};
+  for (const column& k : columns) header.push_back(k.heading);
+  table rows(header);
+  for (std::size_t m = 0; m < c.models.size(); ++m) {
+    std::vector<std::string> cells{name(c.models[m].model)};
+    for (const column& k : columns) cells.push_back(k.cell(c.measured[m]));
+    rows.row(std::move(cells));
+  }
+  return rows;
+}
+
 std::string verdict_text(double win, const char* by) {
   const char* const word = win > 0.5 ? "wins" : win < 0.5 ? "loses" : "ties";
   std::string text = " · <span class=\"";
@@ -100,16 +114,7 @@ void add_answer(std::string& page, const comparison& c, const contender& model, 
 }  // namespace
 
 table table_of(const comparison& c) {
-  const std::vector<column> columns = columns_of(c);
-  std::vector<std::string> header{"model"};
-  for (const column& k : columns) header.push_back(k.heading);
-  table rows(header);
-  for (std::size_t m = 0; m < c.models.size(); ++m) {
-    std::vector<std::string> cells{c.models[m].model};
-    for (const column& k : columns) cells.push_back(k.cell(c.measured[m]));
-    rows.row(std::move(cells));
-  }
-  return rows;
+  return rows_of(c, [](const std::string& model) { return model; });
 }
 
 std::string page_of(const comparison& c) {
@@ -119,16 +124,7 @@ std::string page_of(const comparison& c) {
       .append("</style>\n</head>\n<body>\n<h1>Comparison of ")
       .append(std::to_string(c.models.size()))
       .append(" models</h1>\n");
-  page += "<div class=\"wide\"><table>\n<tr><th>model</th>";
-  const std::vector<column> columns = columns_of(c);
-  for (const column& k : columns) page.append("<th>").append(k.heading).append("</th>");
-  page += "</tr>\n";
-  for (std::size_t m = 0; m < c.models.size(); ++m) {
-    page.append("<tr><td>").append(escaped(c.models[m].model)).append("</td>");
-    for (const column& k : columns) page.append("<td>").append(k.cell(c.measured[m])).append("</td>");
-    page += "</tr>\n";
-  }
-  page += "</table></div>\n<ul class=\"notes\">\n";
+  page.append("<div class=\"wide\">").append(rows_of(c, escaped).html()).append("</div>\n<ul class=\"notes\">\n");
   for (const std::string& note : c.notes) page.append("<li>").append(escaped(note)).append("</li>\n");
   page += "</ul>\n";
   for (std::size_t p = 0; p < c.prompts.size(); ++p) {
