@@ -72,10 +72,10 @@ int run(int argc, char** argv) {
   add_kto(program, chosen);
   add_reward(program, chosen);
   add_policy_gradients(program, chosen);
-  add_iterate(program, chosen);
   add_check(program, chosen);
   add_generate(program, chosen);
   add_prefer(program, chosen);
+  add_iterate(program, chosen);
   add_compare(program, chosen);
   add_score(program, chosen);
   add_tokenize(program, chosen);
