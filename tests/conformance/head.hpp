@@ -8,15 +8,15 @@ namespace tilt::test {
 
 /// Rows with no, one or several targets, which own them out of order.
 template <class T> struct head_case {
-  index rows, vocabulary, width, kept_rows, chunk_rows;
+  index rows, vocabulary, width, kept_columns, piece_columns;
   std::vector<std::int32_t> begin{0}, item, label;
   random_matrix<T> hidden, embedding, d_hidden, d_embedding;
   std::vector<T> d_logps, d_entropies;
   bool squares;  ///< whether log Σ π² is wanted
   bool spread;   ///< whether anything depends on the entropies
 
-  head_case(index r, index v, index d, index kept, index chunk, std::mt19937_64& random)
-      : rows(r), vocabulary(v), width(d), kept_rows(kept), chunk_rows(chunk), hidden(r, d, any_rows(random), random),
+  head_case(index r, index v, index d, index kept, index piece, std::mt19937_64& random)
+      : rows(r), vocabulary(v), width(d), kept_columns(kept), piece_columns(piece), hidden(r, d, any_rows(random), random),
         embedding(v, d, layout::rows, random), d_hidden(r, d, any_rows(random), random), d_embedding(v, d, layout::rows, random) {
     for (index row = 0; row < rows; ++row) {
       for (std::size_t targets = random() % 4; targets > 0; --targets) item.push_back(static_cast<std::int32_t>(item.size()));
@@ -34,8 +34,8 @@ template <class T> struct head_case {
   }
   std::string text() const {
     std::ostringstream out;
-    out << rows << " rows of " << width << ", " << vocabulary << " tokens, " << item.size() << " targets, " << kept_rows
-        << " kept, chunks of " << chunk_rows;
+    out << rows << " rows of " << width << ", " << vocabulary << " tokens, " << item.size() << " targets, " << kept_columns
+        << " kept, pieces of " << piece_columns;
     return out.str();
   }
 
@@ -66,14 +66,20 @@ template <class B, class T> results run_head(B& backend, const head_case<T>& c) 
   const std::size_t targets = c.item.size();
   auto out = own(backend, std::vector<S>(5 * targets, S(-1))),
        normalizer = own(backend, std::vector<S>(static_cast<std::size_t>(c.rows), S(-1)));
-  auto kept = own(backend, std::vector<S>(static_cast<std::size_t>(c.kept_rows * c.vocabulary), std::numeric_limits<S>::quiet_NaN()));
-  auto chunk = own(backend, std::vector<S>(static_cast<std::size_t>(c.chunk_rows * c.vocabulary), std::numeric_limits<S>::quiet_NaN()));
+  const auto memory_of = [&](index n) { return own(backend, std::vector<S>(static_cast<std::size_t>(n), std::numeric_limits<S>::quiet_NaN())); };
+  auto kept = memory_of(c.rows * c.kept_columns), chunk = memory_of(c.rows * c.piece_columns);
+  auto sums = memory_of(detail::tile_sums<S>::size(c.rows, c.vocabulary)), scratch = memory_of(detail::head_scratch(c.vocabulary) * backend.teams());
   const index step = static_cast<index>(targets);
   const detail::head_arguments<S> a{c.hidden.template in<const S>(hidden.data()),
                                     c.embedding.template in<const S>(embedding.data()),
                                     {begin.data(), item.data(), label.data()},
                                     normalizer.data(),
-                                    {kept.data(), chunk.data(), c.kept_rows, c.chunk_rows}};
+                                    {kept.data(),
+                                     chunk.data(),
+                                     c.kept_columns,
+                                     c.piece_columns,
+                                     {sums.data(), detail::head_tiles(c.vocabulary)},
+                                     {scratch.data(), detail::head_scratch(c.vocabulary)}}};
   S* const logps = out.data();
   detail::head_forward(
       backend, a, detail::head_outputs<S>{logps, logps + step, logps + 2 * step, logps + 3 * step, c.squares ? logps + 4 * step : nullptr});
@@ -94,20 +100,22 @@ template <class B, class T> results run_head(B& backend, const head_case<T>& c) 
 template <class T, class Run> void for_each_head_case(const Run& run) {
   std::mt19937_64 random(12);
   struct extents {
-    index rows, v, d, kept, chunk;
+    index rows, v, d, kept, piece;
   };
-  for (const extents& e : {extents{0, 7, 3, 0, 4},
+  constexpr index tile = detail::head_tile;
+  for (const extents& e : {extents{0, 7, 3, 0, 7},
                            {1, 1, 1, 0, 1},
-                           {1, 2, 5, 1, 0},
-                           {7, 61, 20, 7, 0},
-                           {13, 130, 33, 5, 4},
-                           {29, 257, 16, 0, 8},
-                           {10, 1000, 9, 3, 128}})
-    run(head_case<T>(e.rows, e.v, e.d, e.kept, e.chunk, random));
+                           {1, 2, 5, 2, 2},
+                           {7, 61, 20, 61, 61},
+                           {13, tile, 33, 0, tile},
+                           {29, tile + 1, 16, tile, tile},
+                           {10, 3 * tile + 130, 9, tile, 2 * tile},
+                           {5, 2 * tile + 7, 6, 2 * tile, tile},
+                           {3, 2 * tile, 4, 0, 2 * tile}})
+    run(head_case<T>(e.rows, e.v, e.d, e.kept, e.piece, random));
   for (int i = 0; i < 10; ++i) {
     const index rows = static_cast<index>(random() % 40), v = 1 + static_cast<index>(random() % 150);
-    run(head_case<T>(rows, v, 1 + static_cast<index>(random() % 40), rows * static_cast<index>(random() % 3) / 2,
-                     1 + static_cast<index>(random() % 9), random));
+    run(head_case<T>(rows, v, 1 + static_cast<index>(random() % 40), v * static_cast<index>(random() % 2), v, random));
   }
 }
 

@@ -19,7 +19,7 @@ model_results run_model(B& backend, architecture type, bool value_head, const pa
   config.value_head = value_head;
   transformer<B> model(backend, config);
   randomize(model, 31);
-  pass<B> p(model, pass_kind::training, {.kept_logits_bytes = 61 * 8 * 20, .chunk_rows = 7});
+  pass<B> p(model, pass_kind::training, {.kept_logits_bytes = 61 * 8 * 20, .chunk_bytes = 1});
   p.forward(trees);
   auto gradient = own<T>(backend, std::vector<T>(static_cast<std::size_t>(model.size()), T(0)));
   const std::vector<T> one(slopes.begin(), slopes.end()), other(slopes.rbegin(), slopes.rend());

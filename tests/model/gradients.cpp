@@ -125,11 +125,14 @@ TEST_CASE("the heads' slopes agree with dual numbers") {
   B backend;
   std::vector<double> weights(x.begin() + width, x.end()), hidden(x.begin(), x.begin() + width), out(8), normalizer(1), kept(vocabulary),
       values(2), row(1), slopes(entries);
+  using tilt::detail::head_scratch, tilt::detail::head_tiles, tilt::detail::tile_sums;
+  std::vector<double> sums(static_cast<std::size_t>(tile_sums<double>::size(1, vocabulary))), scratch(static_cast<std::size_t>(head_scratch(vocabulary)));
   const std::int32_t begin[] = {0, 2}, item[] = {0, 1}, label[] = {3, 0};
   const tilt::detail::row_targets targets{begin, item, label};
   const auto states = tilt::matrix_of<const double>(hidden.data(), 1, width);
   const tilt::detail::head_arguments<double> head{
-      states, tilt::matrix_of<const double>(weights.data(), vocabulary, width), targets, normalizer.data(), {kept.data(), nullptr, 1, 0}};
+      states, tilt::matrix_of<const double>(weights.data(), vocabulary, width), targets, normalizer.data(),
+      {kept.data(), nullptr, vocabulary, vocabulary, {sums.data(), head_tiles(vocabulary)}, {scratch.data(), head_scratch(vocabulary)}}};
   const tilt::detail::value_head_arguments<double> value{states, weights.data() + vocabulary * width, targets, row.data()};
   tilt::detail::head_forward(backend, head, {out.data(), out.data() + 2, out.data() + 4, out.data() + 6});
   tilt::detail::value_head_forward(backend, value, values.data());

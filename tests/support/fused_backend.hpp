@@ -71,9 +71,17 @@ template <class T> class fused_backend : public reference_backend<T> {
     for (index row = 0; row < a.hidden.extent[0]; ++row) {
       T largest = -std::numeric_limits<T>::infinity(), total = 0, moment = 0, sum = 0, squares = 0;
       for (index v = 0; v < vocabulary; ++v) largest = std::max(largest, logit(a, row, v));
-      for (index v = 0; v < vocabulary; ++v) {
-        const T z = logit(a, row, v), e = std::exp(z - largest);
-        total += e, moment += e * (z - largest), sum += z, squares += e * e;
+      for (index first = 0; first < vocabulary; first += detail::head_tile) {
+        const index end = std::min(vocabulary, first + detail::head_tile);
+        T peak = -std::numeric_limits<T>::infinity(), tile_total = 0, tile_moment = 0, tile_sum = 0, tile_squares = 0;
+        for (index v = first; v < end; ++v) peak = std::max(peak, logit(a, row, v));
+        for (index v = first; v < end; ++v) {
+          const T z = logit(a, row, v), e = std::exp(z - peak);
+          tile_total += e, tile_moment += e * (z - peak), tile_sum += z, tile_squares += e * e;
+        }
+        const T weight = std::exp(peak - largest);
+        total += weight * tile_total, moment += weight * (tile_moment + (peak - largest) * tile_total);
+        sum += tile_sum, squares += weight * weight * tile_squares;
       }
       a.normalizer[row] = largest + std::log(total);
       for (index t = a.targets.begin[row]; t < a.targets.begin[row + 1]; ++t) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <span>
+#include <utility>
 #include <tilt/model/embedding.hpp>
 #include <tilt/model/head.hpp>
 #include <tilt/model/layer.hpp>
@@ -41,9 +42,18 @@ struct pass_limits {
 };
 
 struct pass_options {
-  index kept_logits_bytes = index{128} << 20;  ///< logits kept from forward to backward; beyond that they are computed twice
-  index chunk_rows = 128;                      ///< rows whose logits are alive at once otherwise
+  index kept_logits_bytes = index{256} << 20;  ///< logits kept from forward to backward; beyond that they are computed twice
+  index chunk_bytes = index{16} << 20;         ///< logits that are alive at once otherwise, of all rows and some of the vocabulary
   bool log_squares = false;                    ///< whether forward also gives log Σ_v π(v)² of every target
+};
+
+/// What a pass's arena holds, in bytes.
+struct pass_memory {
+  index activations = 0;  ///< what forward leaves for backward; without a backward, the two streams between layers
+  index logits = 0;       ///< of the vocabulary's head, kept or alive for a piece, and its sums
+  index scratch = 0;      ///< all else: what layers share, tokens, targets
+
+  index total() const { return activations + logits + scratch; }
 };
 
 /// Derivatives of a loss that a backward pass starts from, one for each target of what forward said of it. An empty range stands for zeros.
@@ -66,9 +76,7 @@ template <class B> class pass {
   void reserve(const pass_limits& limits) {
     if (fits(limits)) return;
     limits_ = max(limits_, limits);
-    arena_plan plan;
-    lay_out(plan, limits_, integers(limits_));
-    arena_.reserve(plan.bytes());
+    arena_.reserve(memory(limits_).total());
     integers_.reserve(integers(limits_));
     for (auto* v : {&row_token_, &token_row_, &order_, &position_}) v->reserve(static_cast<std::size_t>(std::max(limits_.tokens, limits_.targets)));
     host_.reserve(static_cast<std::size_t>(outputs() * limits_.targets));
@@ -80,6 +88,16 @@ template <class B> class pass {
       backend().copy_in(table.data(), static_cast<index>(table.size()), rope_[0].data());
       rope_positions_ = longest;
     }
+  }
+  /// What reserve would ask for.
+  pass_memory memory(const pass_limits& limits) {
+    const pass_limits own = std::exchange(limits_, limits);
+    arena_plan plan;
+    memory_taken_ = {};
+    lay_out(plan, limits, integers(limits));
+    limits_ = own;
+    memory_taken_.scratch = plan.bytes() - memory_taken_.activations - memory_taken_.logits;
+    return memory_taken_;
   }
   const transformer<B>& model() const { return *model_; }
   index arena_bytes() const { return arena_.capacity(); }
@@ -208,9 +226,9 @@ template <class B> class pass {
 
   /// Takes all of a step's memory: with an arena_plan to size it, with the arena to have it.
   template <class Arena> void lay_out(Arena& arena, const pass_limits& l, index integer_count) {
-    const index d = config().hidden_size, v = config().vocab_size;
+    const index d = config().hidden_size;
     device_integers_ = arena.template take<std::int32_t>(integer_count);
-    const index streams = training() ? config().num_hidden_layers : 2;
+    const index streams = training() ? config().num_hidden_layers : 2, before_layers = arena.mark();
     for (index i = 0; i < config().num_hidden_layers; ++i) {
       const std::size_t slot = training() ? static_cast<std::size_t>(i) : 0;
       if (i < streams) {
@@ -222,6 +240,7 @@ template <class B> class pass {
       if (training() || i == 0) activations_[slot].take(arena, config(), l.tokens, rows);
     }
     if (!training() && config().num_hidden_layers == 1) stream_[1] = stream_[0];
+    memory_taken_.activations = arena.mark() - before_layers;
     output_ = arena.template take<scalar>(l.rows * d);
     scratch_.take(arena, config(), l.tokens, l.tokens, l.longest, backend().teams(), training());
     final_ = arena.template take<scalar>(l.rows * d);
@@ -234,12 +253,9 @@ template <class B> class pass {
     outputs_.log_squares = options_.log_squares ? outputs_.top1 + l.targets : nullptr;
     values_ = outputs_.logps + words() * l.targets;
     row_values_ = arena.template take<scalar>(config().value_head ? l.rows : 0);
-    const index row_bytes = v * static_cast<index>(sizeof(scalar));
-    const index head_rows = config().vocabulary_head ? l.rows : 0;
-    memory_.kept_rows = training() ? std::min(head_rows, options_.kept_logits_bytes / row_bytes) : 0;
-    memory_.chunk_rows = std::min(head_rows, options_.chunk_rows);
-    memory_.kept = arena.template take<scalar>(memory_.kept_rows * v);
-    memory_.chunk = arena.template take<scalar>(memory_.kept_rows < head_rows ? memory_.chunk_rows * v : 0);
+    const index before_head = arena.mark();
+    if (config().vocabulary_head) lay_out_head(arena, l.rows);
+    memory_taken_.logits = arena.mark() - before_head;
     if (training()) {
       d_logps_ = arena.template take<scalar>(l.targets);
       d_entropies_ = arena.template take<scalar>(l.targets);
@@ -247,6 +263,23 @@ template <class B> class pass {
       d_rows_ = arena.template take<scalar>(l.rows * d);
       d_stream_ = arena.template take<scalar>(l.tokens * d);
     }
+  }
+
+  /// Memory of the vocabulary's head: sized for the limits, and of `rows` rows now.
+  template <class Arena> void lay_out_head(Arena& arena, index rows) {
+    const index v = config().vocab_size, most = limits_.rows, whole = most * v, unit = static_cast<index>(sizeof(scalar));
+    const index kept = training() ? std::min(whole, options_.kept_logits_bytes / unit) : 0;
+    const index chunk = std::min(whole, std::max(options_.chunk_bytes / unit, most * detail::head_tile));
+    const auto columns = [&](index elements) {  // whole tiles, or all of the vocabulary
+      const index fit = rows > 0 ? elements / rows : v;
+      return fit >= v ? v : fit / detail::head_tile * detail::head_tile;
+    };
+    memory_.kept_columns = columns(kept);
+    memory_.piece_columns = columns(chunk);
+    memory_.kept = arena.template take<scalar>(kept);
+    memory_.chunk = arena.template take<scalar>(kept < whole ? chunk : 0);
+    memory_.sums = {arena.template take<scalar>(detail::tile_sums<scalar>::size(most, v)), detail::head_tiles(v)};
+    memory_.team = {arena.template take<scalar>(detail::head_scratch(v) * backend().teams()), detail::head_scratch(v)};
   }
 
   detail::layer_extent<scalar> extent(index layer) const {
@@ -322,6 +355,7 @@ template <class B> class pass {
   pass_kind kind_;
   pass_options options_;
   pass_limits limits_;
+  pass_memory memory_taken_;
   arena<B> arena_;
   std::vector<buffer_of<B, scalar>> rope_;  // one table, or none yet
   index rope_positions_ = 0;

@@ -26,17 +26,18 @@ template <class B> class label_scorer {
     for (index i = 0; i < count; ++i) host_integers_.push_back(static_cast<std::int32_t>(i));
     host_integers_.insert(host_integers_.end(), labels.begin(), labels.end());
     std::int32_t* const integers = grown<std::int32_t>(integers_, static_cast<index>(host_integers_.size()));
-    T* const numbers = grown<T>(numbers_, rows * vocabulary_ + rows + 4 * count);
+    const index sums = tile_sums<T>::size(rows, vocabulary_), scratch = head_scratch(vocabulary_);
+    T* const numbers = grown<T>(numbers_, rows * vocabulary_ + rows + 4 * count + sums + scratch * backend_->teams());
     backend_->copy_in(host_integers_.data(), static_cast<index>(host_integers_.size()), integers);
     backend_->copy_in(logits.data(), rows * vocabulary_, numbers);
     T* const normalizer = numbers + rows * vocabulary_;
     T* const out = normalizer + rows;
     const row_targets targets{integers, integers + rows + 1, integers + rows + 1 + count};
-    backend_->rows(
-        rows,
-        head_forward_program<T>{
-            matrix_of<const T>(numbers, rows, vocabulary_), 0, targets, normalizer, {out, out + count, out + 2 * count, out + 3 * count}},
-        {});
+    head_memory<T> memory;
+    memory.sums = {out + 4 * count, head_tiles(vocabulary_)};
+    memory.team = {out + 4 * count + sums, scratch};
+    head_outputs_of(*backend_, matrix_of<const T>(numbers, rows, vocabulary_), targets, memory, normalizer,
+                    {out, out + count, out + 2 * count, out + 3 * count});
     logps_.resize(labels.size());
     backend_->copy_out(out, count, logps_.data());
     return logps_;
