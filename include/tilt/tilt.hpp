@@ -129,6 +129,7 @@
 #include <tilt/train/preference.hpp>
 #include <tilt/train/reference.hpp>
 #include <tilt/train/reference_cache.hpp>
+#include <tilt/train/resident_memory.hpp>
 #include <tilt/train/reward.hpp>
 #include <tilt/train/run_settings.hpp>
 #include <tilt/train/scores.hpp>
@@ -165,6 +166,7 @@
 #include <tilt/theory/claims/claims.hpp>
 #include <tilt/theory/claims/cross_entropy.hpp>
 #include <tilt/theory/claims/displacement.hpp>
+#include <tilt/theory/claims/exact_frontier.hpp>
 #include <tilt/theory/claims/finite_optimum.hpp>
 #include <tilt/theory/claims/gradient_weight.hpp>
 #include <tilt/theory/claims/iterated_tilt.hpp>
@@ -177,6 +179,7 @@
 #include <tilt/theory/claims/sampled_pairs.hpp>
 #include <tilt/theory/claims/small_world.hpp>
 #include <tilt/theory/claims/strength_and_distance.hpp>
+#include <tilt/theory/claims/training_memory.hpp>
 #include <tilt/theory/claims/unbounded_penalty.hpp>
 #include <tilt/theory/claims/unseen_answers.hpp>
 #include <tilt/theory/claims/vocabulary_sum.hpp>

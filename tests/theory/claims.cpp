@@ -51,7 +51,7 @@ TEST_CASE("claims: every measurement of every claim is within its bound") {
       for (const auto& [x, y] : curve.points) CHECK((std::isfinite(x) && std::isfinite(y)));
     }
   }
-  CHECK(numbers == std::set<int>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 17, 18});
+  CHECK(numbers == std::set<int>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18});
 }
 
 TEST_CASE("claims: a measurement that is off, or not a number, does not hold") {
@@ -158,6 +158,28 @@ TEST_CASE("claim 14: each round goes farther, and a kept reference stops after o
   const auto& kept = c.picture.curves[1].points;
   for (std::size_t n = 1; n < reset.size(); ++n) CHECK(reset[n].second > reset[n - 1].second);
   for (std::size_t n = 2; n < kept.size(); ++n) CHECK(close(kept[n].second, kept[1].second, 1e-12));
+}
+
+TEST_CASE("claim 15: 126 against 252 GB, 112 with a cached reference, and trainers hold as much") {
+  const claim c = claim_training_memory();
+  FIGURE(measured(c, {"DPO, policy and reference"}), 126, 1e-9);
+  FIGURE(measured(c, {"PPO, policy"}), 252, 1e-9);
+  FIGURE(measured(c, {"DPO with a cached"}), 112, 1e-9);
+  FIGURE(measured(c, {"DPO's trainer with an online"}), 20, 0.1);
+  FIGURE(measured(c, {"DPO's trainer with a cached"}), 16, 0.1);
+  FIGURE(measured(c, {"in a step with an online"}), 4, 1e-9);
+  FIGURE(measured(c, {"in a step with a cached"}), 2, 1e-9);
+}
+
+TEST_CASE("claim 16: nobody is above the exact frontier, and all rise along it") {
+  const claim c = claim_exact_frontier();
+  CHECK(measured(c, {"above the frontier"}) < 1e-12);
+  for (std::size_t curve = 1; curve < 4; ++curve) {
+    const auto& points = c.picture.curves[curve].points;
+    REQUIRE(points.size() == 5);
+    CHECK(points.back().first > points.front().first + 1);
+    CHECK(points.back().second > points.front().second + 0.5);
+  }
 }
 
 TEST_CASE("claim 17: a prompt changes what averages over tokens and what is of single responses") {

@@ -50,17 +50,7 @@ inline claim claim_recovery() {
   constexpr int draws_a_pair = 2000, repeats = 64, pairs = 10;
   double squares = 0;
   for (int repeat = 0; repeat < repeats; ++repeat) {
-    const philox draws(9, static_cast<std::uint64_t>(repeat));
-    std::uint64_t counter = 0;
-    std::vector<preference> data;
-    for (std::size_t a = 0; a < world.size(); ++a)
-      for (std::size_t b = a + 1; b < world.size(); ++b) {
-        double wins = 0;
-        for (int k = 0; k < draws_a_pair; ++k)
-          wins += uniform(draws, counter++) < preference_probability(world.rewards[a], world.rewards[b]) ? 1 : 0;
-        data.push_back({a, b, wins / (draws_a_pair * pairs)});
-        data.push_back({b, a, (draws_a_pair - wins) / (draws_a_pair * pairs)});
-      }
+    const auto data = detail::drawn_preferences(world, draws_a_pair, philox(9, static_cast<std::uint64_t>(repeat)));
     const minimum fitted = minimize(tabular_risk<dpo>(loss, world, data), reference_parameters(world));
     for (std::size_t y = 0; y < world.size(); ++y) squares += (fitted.at[y] - optimum.at[y]) * (fitted.at[y] - optimum.at[y]);
   }
