@@ -37,7 +37,7 @@ int run(const tilt::program::frontier_job& job, const std::string& work, const s
   const frontier_outcome outcome =
       run_frontier(job, world_task(job.sizes, job.seed), folder, threads, [] { return tilt::eigen_backend<float>(1); });
   const frontier_statistics found(outcome);
-  const frontier_report report(job, found);
+  const frontier_report report(found);
   std::fputs((report.frontier_table().text() + "\n" + report.matched_table().text() + "\n" + report.difference_table().text() + "\n" +
               report.verdict())
                  .c_str(),

@@ -56,7 +56,7 @@ int run_full_demo(const frontier_job& job, const backend_entry& backend, const s
   frontier_outcome outcome;
   backend.compare(job, world_task(job.sizes, job.seed), folder, threads > 0 ? threads : machine, outcome);
   const frontier_statistics found(outcome);
-  const frontier_report report(job, found);
+  const frontier_report report(found);
   const std::string text = report.frontier_table().text() + "\n" + report.matched_table().text() + "\n" + report.difference_table().text() +
                            "\n" + report.verdict() + "\n" + report.judge_table().text() + "\n" + report.divergence_table().text() + "\n" +
                            report.cost_table().text();

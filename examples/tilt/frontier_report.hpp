@@ -12,7 +12,7 @@ namespace tilt::program {
 /// A comparison's tables, numbers and picture.
 class frontier_report {
  public:
-  frontier_report(const frontier_job& job, const frontier_statistics& found) : job_(&job), found_(&found) {}
+  explicit frontier_report(const frontier_statistics& found) : found_(&found) {}
 
   /// Every method at every strength.
   table frontier_table() const {
@@ -230,7 +230,6 @@ class frontier_report {
 
   static constexpr double farthest_drawn = 9, least_gain = 0.1;  // of less, a share is noise
 
-  const frontier_job* job_;
   const frontier_statistics* found_;
 };
 
