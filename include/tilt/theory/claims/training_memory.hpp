@@ -43,7 +43,7 @@ class counting_backend : public reference_backend<float> {
   explicit counting_backend(backend_counts& counts) : counts_(&counts) {}
   template <class U> counted_buffer<U> allocate(index n) { return {n, *counts_}; }
   template <class Program> void rows(index n, const Program& program, team_scratch<float> scratch = {}) {
-    if constexpr (std::same_as<Program, head_forward_program<float>>) counts_->predictions += n;
+    if constexpr (std::same_as<Program, head_row_program<float>>) counts_->predictions += n;
     reference_backend<float>::rows(n, program, scratch);
   }
 
