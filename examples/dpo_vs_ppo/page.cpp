@@ -68,7 +68,9 @@ std::string page_of(const frontier_job& job, const frontier_report& report, cons
        count(s.pool) + " texts a prompt, as the KL of the chosen scores' distribution from the pool's.\n\n" +
        report.best_of_table().markdown();
   t += "\n## How often trainings diverge\n\nOf " + count(s.grid_seeds) + " seeds (at a method's own learning rate " + count(s.seeds) +
-       "), how many have diverged at each learning rate, and the mean true reward in brackets. All else is as above.\n\n" +
+       "), how many have diverged at each learning rate, and the mean true reward in brackets. All else is as above: the tables before "
+       "this one "
+       "are of one learning rate for all, 1e-3, whatever would be best for each.\n\n" +
        report.divergence_table().markdown();
   t += "\n## What it costs\n\nModels in memory at once and bytes for each weight: 16 for a trained model (float32 weights, gradient, "
        "AdamW's two moments), 4 for one that only reads. "
