@@ -27,7 +27,7 @@ TEMPLATE_TEST_CASE("losses refuse a beta that is not positive and finite", "", d
   CHECK_NOTHROW(TestType{.beta = 1e-3}.check());
 }
 
-TEST_CASE("dpo refuses label_smoothing outside [0, 1/2)") {
+TEST_CASE("dpo refuses label_smoothing below 0 and from 1/2 on") {
   for (const double e : {-0.01, 0.5, 0.9, std::nan("")}) {
     CAPTURE(e);
     CHECK_THROWS_WITH(dpo{.label_smoothing = e}.check(), Contains("label_smoothing: ") && Contains("0.5"));
