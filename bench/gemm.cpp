@@ -2,12 +2,13 @@
 // The matrix products of a training step: the library's own kernel, Eigen's, and OpenBLAS where the system has one (looked for at run
 // time, so that nothing depends on it). Rates in flop/s; compare within one run, and only on a machine that does nothing else.
 #include <benchmark/benchmark.h>
-#include <dlfcn.h>
 
 #include <random>
 #include <string>
 #include <tilt/backend/eigen.hpp>
 #include <vector>
+
+#include "openblas.hpp"
 
 namespace {
 
@@ -58,43 +59,28 @@ template <class Backend> void multiply(benchmark::State& state, const product& p
   count_flops(state, p);
 }
 
-/// The two functions of OpenBLAS that are used, null where there is no OpenBLAS.
-struct openblas {
-  void (*sgemm)(int order, int a, int b, int m, int n, int k, float alpha, const float*, int, const float*, int, float beta, float*,
-                int) = nullptr;
-  void (*set_threads)(int) = nullptr;
-
-  openblas() {
-    if (void* const library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL)) {
-      sgemm = reinterpret_cast<decltype(sgemm)>(dlsym(library, "cblas_sgemm"));
-      set_threads = reinterpret_cast<decltype(set_threads)>(dlsym(library, "openblas_set_num_threads"));
-    }
-  }
-};
-
-void multiply_with_openblas(benchmark::State& state, const openblas& blas, const product& p) {
-  constexpr int row_major = 101, as_stored = 111, transposed = 112;
+void multiply_with_openblas(benchmark::State& state, const tilt::bench::openblas& blas, const product& p) {
   blas.set_threads(static_cast<int>(state.range(0)));
   operands o(p);
   const auto narrow = [](tilt::index n) { return static_cast<int>(n); };
   for (auto _ : state) {
-    blas.sgemm(row_major, p.a_transposed ? transposed : as_stored, p.b_transposed ? transposed : as_stored, narrow(p.m), narrow(p.n),
-               narrow(p.k), 1, o.a.data(), narrow(p.a_transposed ? p.m : p.k), o.b.data(), narrow(p.b_transposed ? p.k : p.n), 0,
-               o.c.data(), narrow(p.n));
+    blas.sgemm(blas.row_major, p.a_transposed ? blas.transposed : blas.as_stored, p.b_transposed ? blas.transposed : blas.as_stored,
+               narrow(p.m), narrow(p.n), narrow(p.k), 1, o.a.data(), narrow(p.a_transposed ? p.m : p.k), o.b.data(),
+               narrow(p.b_transposed ? p.k : p.n), 0, o.c.data(), narrow(p.n));
     benchmark::ClobberMemory();
   }
   count_flops(state, p);
 }
 
 const bool registered = [] {
-  static const openblas blas;
+  static const tilt::bench::openblas blas;
   for (const product& p : products) {
     const auto add = [&p](const char* who, auto&& function) {
       benchmark::RegisterBenchmark((std::string(p.what) + "/" + who).c_str(), function)->ArgName("threads")->Arg(1)->Arg(2)->UseRealTime();
     };
     add("tilt", [&p](benchmark::State& state) { multiply<tilt::eigen_backend<float>>(state, p); });
     add("eigen", [&p](benchmark::State& state) { multiply<tilt::eigen_backend<float, tilt::eigen_product>>(state, p); });
-    if (blas.sgemm && blas.set_threads) add("openblas", [&p](benchmark::State& state) { multiply_with_openblas(state, blas, p); });
+    if (blas) add("openblas", [&p](benchmark::State& state) { multiply_with_openblas(state, blas, p); });
   }
   return true;
 }();
