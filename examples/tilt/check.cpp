@@ -9,7 +9,10 @@
 #include <vector>
 
 #include "check_report.hpp"
+#include "cleaned_rows.hpp"
 #include "commands.hpp"
+#include "run_settings.hpp"
+#include "scorer.hpp"
 #include "setting_text.hpp"
 #include "settings.hpp"
 #include "text_io.hpp"
@@ -20,7 +23,8 @@ namespace {
 constexpr const char* more = R"(
 Looks for what spoils preference data and tells each finding with its line. docs/check-data.md explains the checks and their thresholds.
 
-  tilt check --data pairs.jsonl --output report.json --fix cleaned.jsonl)";
+  tilt check --data pairs.jsonl --output report.json --fix cleaned.jsonl
+  tilt check --data pairs.jsonl --reward-model SmolLM2-reward)";
 
 struct check_command {
   explicit check_command(CLI::App& app) : options(app) {
@@ -37,6 +41,10 @@ struct check_command {
     options.add("output", output, "also write all findings as JSON", "FILE");
     options.add("fix", fix, "write the rows that no check of --drop accuses, byte for byte and in order", "FILE");
     options.add("model", model, "Hugging Face model folder, whose tokenizer the checks merge and too_long use", "FOLDER");
+    options
+        .add("reward_model", reward_model,
+             "a folder that tilt reward has made of other pairs than these, by which label_noise doubts labels", "FOLDER")
+        .also("reward_model_path");
     options.add("refusals", refusals, "phrases of refusals, one a line, in place of the built-in ones", "FILE");
     options.allow_config();
     options.group("Checks");
@@ -50,6 +58,8 @@ struct check_command {
     options.add("max_similarity", limits.clarity.max_similarity,
                 "alike: share of common character trigrams from which two answers are alike");
     options.add("min_margin", limits.clarity.min_margin, "margin: the chosen answer's score must be higher by more than this");
+    options.add("min_win_probability", limits.min_win_probability,
+                "label_noise: probability that the reward model must give to the answer called better");
     options.add("max_repetition", limits.repetition.max_repetition,
                 "repetition: share of an answer's four-word runs that it has had before");
     options.add("min_sentence_words", min_sentence_words, "truncated: words from which an answer must end its sentence");
@@ -59,6 +69,9 @@ struct check_command {
                 "length_bias: distance from 1/2 of the share of pairs whose chosen answer is longer");
     options.add("max_length", limits.max_length, "too_long: tokens of prompt and answer; 0: any");
     options.add("seed", limits.prompts.seed, "of MinHash");
+    options.group("Machine, of --reward-model");
+    add_compute(options, machine);
+    options.add("max_tokens", max_tokens, "tokens computed at once; bounds memory, changes no result");
   }
 
   int run() {
@@ -81,6 +94,13 @@ struct check_command {
       limits.encoder = &encoder;
     }
     if (!refusals.empty()) limits.refusals = read_phrases();
+    if (!reward_model.empty()) {
+      limits.rewards = preference_rewards(reward_model, readable, data, machine, max_tokens);
+      if (std::all_of(limits.rewards.begin(), limits.rewards.end(), [](const auto& of_example) { return of_example.empty(); }))
+        refuse("reward_model", std::string("no pair or ranking of ")
+                                   .append(data)
+                                   .append(" can be scored, as there is none or all are too long for the model; leave the option away"));
+    }
     limits.min_sentence_words = static_cast<std::size_t>(min_sentence_words);
     limits.min_answer_words = static_cast<std::size_t>(min_answer_words);
     check_report report = check_data(readable, limits);
@@ -93,8 +113,12 @@ struct check_command {
     std::string text = result.text(data, static_cast<std::size_t>(examples));
     std::optional<atomic_file> cleaned, listed;
     if (!fix.empty()) {
+      const cleaned_rows left(file, result.dropped(drop));
+      if (left.kept() == 0) throw input_error(std::string("--fix: nothing of ").append(data).append(" is left; see what --drop names"));
       cleaned.emplace(fix);
-      write_cleaned(file, result.dropped(drop), *cleaned, json, text);
+      cleaned->write(left.bytes());
+      json["fix"] = left.json(fix);
+      text.append("\n").append(left.text(fix));
     }
     if (!output.empty()) {
       listed.emplace(output);
@@ -127,6 +151,7 @@ struct check_command {
     share("max_repetition", limits.repetition.max_repetition);
     share("prompt_similarity", limits.prompts.similarity);
     share("max_length_bias", limits.max_length_bias, 0.5);
+    share("min_win_probability", limits.min_win_probability, 0.5);
     if (limits.clarity.min_margin < 0) refuse("min_margin", plain(limits.clarity.min_margin).append(" is negative; give 0 or more"));
     const std::pair<const char*, index> counts[] = {{"examples", examples},
                                                     {"min_sentence_words", min_sentence_words},
@@ -135,12 +160,18 @@ struct check_command {
     for (const auto& [name, value] : counts)
       if (value < 0) refuse(name, std::to_string(value).append(" is negative; give 0 or more"));
     if (model.empty()) options.refuse("max_length", "counts tokens, for which --model must name a tokenizer");
+    if (max_tokens < 1) refuse("max_tokens", std::to_string(max_tokens).append(" cannot be used; give 1 or more"));
+    for (const char* name : {"min_win_probability", "backend", "dtype", "threads", "max_tokens"})
+      if (reward_model.empty()) options.refuse(name, "only --reward-model reads it, and there is none");
+    if (is_disabled("label_noise")) options.refuse("reward_model", "the check that reads it is among --disable");
     if (fix.empty()) options.refuse("drop", "says what --fix leaves out, and there is no --fix");
     for (const std::string& name : drop) {
       if (!options.given("drop")) break;
       if (is_disabled(name)) refuse("drop", quoted(name).append(" is among --disable, so it finds nothing; leave it away"));
       if (model.empty() && (name == "merge" || name == "too_long"))
         refuse("drop", quoted(name).append(" finds nothing without --model; add it"));
+      if (reward_model.empty() && name == "label_noise")
+        refuse("drop", quoted(name).append(" finds nothing without --reward-model; add it"));
     }
     if (is_disabled("refusal")) options.refuse("refusals", "the check that reads them is among --disable");
     const auto same = [](const std::string& a, const std::string& b) {
@@ -180,47 +211,12 @@ struct check_command {
     return phrases;
   }
 
-  void write_cleaned(const example_file& file, const std::map<index, std::vector<std::string_view>>& dropped, atomic_file& out,
-                     nlohmann::ordered_json& json, std::string& text) const {
-    std::string kept;
-    index count = 0;
-    for (const example_row& row : file.rows) {
-      if (dropped.contains(row.line)) continue;
-      if (file.array) kept += count > 0 ? ",\n" : "[\n";
-      kept += file.bytes(row);
-      if (!file.array) kept += '\n';
-      ++count;
-    }
-    if (count == 0) throw input_error(std::string("--fix: nothing of ").append(data).append(" is left; see what --drop names"));
-    if (file.array) kept += "\n]\n";
-    out.write(kept);
-
-    std::map<std::string_view, index> reasons;
-    nlohmann::ordered_json lines = nlohmann::ordered_json::array();
-    for (const auto& [line, checks] : dropped) {
-      lines.push_back({{"line", line}, {"checks", checks}});
-      for (const std::string_view c : checks) ++reasons[c];
-    }
-    json["fix"] = {{"file", fix}, {"kept", count}, {"dropped", lines}};
-    text.append("\n").append(fix).append(": ").append(std::to_string(count)).append(" rows kept, ");
-    text.append(std::to_string(dropped.size())).append(" dropped");
-    std::string listed;
-    for (const check_description& c : check_table)
-      if (const auto found = reasons.find(c.name); found != reasons.end())
-        listed.append(listed.empty() ? " (" : ", ").append(c.name).append(" ").append(std::to_string(found->second));
-    text.append(listed).append(listed.empty() ? "\n" : ")\n");
-    for (const auto& [line, checks] : dropped) {
-      text.append("  ").append(file.array ? "example " : "line ").append(std::to_string(line)).append(":");
-      for (const std::string_view c : checks) text.append(" ").append(c);
-      text.append("\n");
-    }
-  }
-
   settings options;
-  std::string data, output, fix, model, refusals;
+  std::string data, output, fix, model, reward_model, refusals;
   std::vector<std::string> drop;
   bool strict = false;
-  index examples = 3, min_sentence_words = 6, min_answer_words = 8;
+  index examples = 3, min_sentence_words = 6, min_answer_words = 8, max_tokens = 4096;
+  compute machine;
   check_options limits;
 };
 

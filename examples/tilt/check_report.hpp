@@ -67,15 +67,19 @@ class check_result {
                        {"distinct_n_chosen", c.better.share},
                        {"distinct_n_rejected", c.worse.share}};
     const length_bias& b = report_.lengths;
-    const auto estimate = [](const interval& e) {
-      return nlohmann::ordered_json{{"value", e.value}, {"low", e.low}, {"high", e.high}};
-    };
+    const auto estimate = [](const interval& e) { return nlohmann::ordered_json{{"value", e.value}, {"low", e.low}, {"high", e.high}}; };
     if (b.pairs > 0)
       out["length"] = {{"pairs", b.pairs},
                        {"longer_chosen", estimate(b.longer_chosen)},
                        {"ratio", estimate(b.ratio)},
                        {"auc", estimate(b.auc)},
                        {"point_biserial", b.point_biserial}};
+    if (const label_noise& l = report_.labels; l.preferences > 0)
+      out["labels"] = {{"preferences", l.preferences},
+                       {"not_scored", l.not_scored},
+                       {"doubted", l.doubted},
+                       {"agreed", estimate(l.agreed)},
+                       {"flipped", estimate(l.flipped)}};
     out["findings"] = nlohmann::ordered_json::array();
     for (const finding& f : report_.findings) {
       nlohmann::ordered_json one{
@@ -88,6 +92,9 @@ class check_result {
 
  private:
   static std::string percent(double share) { return decimal(100 * share, 1).append(" %"); }
+  static std::string percent(const interval& e) {
+    return percent(e.value).append(" [").append(percent(e.low)).append(", ").append(percent(e.high)).append("]");
+  }
   static std::string estimate(const interval& e, int digits) {
     return decimal(e.value, digits).append(" [").append(decimal(e.low, digits)).append(", ").append(decimal(e.high, digits)).append("]");
   }
@@ -112,14 +119,23 @@ class check_result {
     if (b.pairs == 0) return out;
     shares("rejected answers", c.worse);
     out.append("length of chosen against rejected (95 % intervals): longer in ")
-        .append(percent(b.longer_chosen.value))
-        .append(" of pairs [");
-    out.append(percent(b.longer_chosen.low)).append(", ").append(percent(b.longer_chosen.high)).append("], mean ratio ");
-    out.append(estimate(b.ratio, 2))
+        .append(percent(b.longer_chosen))
+        .append(" of pairs, mean ratio ")
+        .append(estimate(b.ratio, 2))
         .append(", AUC ")
         .append(estimate(b.auc, 3))
         .append(", point-biserial r ")
         .append(decimal(b.point_biserial));
+    return out.append("\n").append(labels_text());
+  }
+
+  std::string labels_text() const {
+    const label_noise& l = report_.labels;
+    if (l.preferences == 0) return "";
+    std::string out = "labels by the reward model (95 % intervals): it agrees with ";
+    out.append(percent(l.agreed)).append(" of ").append(std::to_string(l.preferences)).append(" preferences and doubts ");
+    out.append(std::to_string(l.doubted)).append("; estimated as flipped, its own errors among them: ").append(percent(l.flipped));
+    if (l.not_scored > 0) out.append("; rows too long for it: ").append(std::to_string(l.not_scored));
     return out.append("\n");
   }
 
@@ -129,7 +145,8 @@ class check_result {
     out.append(f.what).append("\n");
     const auto row = rows_.find(f.line);
     if (row == rows_.end() || !row->second->read || row->second->read->kind != example_kind::pair) return out;
-    const std::vector<checked_row> checked = rows_of(std::span<const example>(&*row->second->read, 1));  // answers from their turn's beginning
+    const std::vector<checked_row> checked =
+        rows_of(std::span<const example>(&*row->second->read, 1));  // answers from their turn's beginning
     for (const auto& [name, answer] : {std::pair("    chosen   ", 0), std::pair("    rejected ", 1)})
       out.append(name).append(excerpt(checked[0].answers[static_cast<std::size_t>(answer)].text)).append("\n");
     return out;

@@ -41,6 +41,13 @@ double by_rule(const scorer& s, const std::string& text) {
   return static_cast<double>(different.size()) / static_cast<double>(words.size() - 1);
 }
 
+std::vector<double> rewards_of(const model_folder& folder, std::span<const prompt_tree> trees, const char* unit, const compute& machine,
+                               index max_tokens) {
+  const std::unique_ptr<session> model = open_session(machine, folder);
+  progress bar("reward", static_cast<index>(trees.size()), {.unit = unit});
+  return model->rewards(trees, max_tokens, [&](index done) { bar.update(done); });
+}
+
 }  // namespace
 
 void scorer::add(settings& options) {
@@ -114,9 +121,35 @@ std::vector<double> reward_scores(const std::string& reward_model, std::span<con
         throw input_error("prompt " + std::to_string(p + 1) + ": leaves no room for an answer in the reward model's positions; shorten it");
       trees.push_back(std::move(one.trees[0]));
     }
-  const std::unique_ptr<session> model = open_session(machine, folder);
-  progress bar("reward", static_cast<index>(trees.size()), {.unit = "answers"});
-  return model->rewards(trees, max_tokens, [&](index done) { bar.update(done); });
+  return rewards_of(folder, trees, "answers", machine, max_tokens);
+}
+
+std::vector<std::vector<double>> preference_rewards(const std::string& reward_model, std::span<const example> examples,
+                                                    const std::string& file, const compute& machine, index max_tokens) {
+  const model_folder folder(reward_model);
+  require_reward_model(reward_model, folder);
+  const text_encoder encoder = folder.encoder();
+  std::vector<std::vector<double>> rewards(examples.size());
+  std::vector<prompt_tree> trees;
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    if (examples[i].kind != example_kind::pair && examples[i].kind != example_kind::ranked) continue;
+    tokenized_examples one;
+    try {
+      one = tokenize_rankings(examples.subspan(i, 1), encoder,
+                              {.max_length = folder.config().max_position_embeddings, .drop_longer = true, .keep_empty = true});
+    } catch (const input_error& fault) {
+      throw input_error(std::string(file).append(":").append(std::to_string(examples[i].line)).append(": ").append(fault.what()));
+    }
+    if (one.trees.empty()) continue;
+    rewards[i].resize(one.trees[0].responses.size());
+    trees.push_back(std::move(one.trees[0]));
+  }
+  if (trees.empty()) return rewards;
+  const std::vector<double> found = rewards_of(folder, trees, "examples", machine, max_tokens);
+  auto next = found.begin();
+  for (std::vector<double>& of_example : rewards)
+    for (double& reward : of_example) reward = *next++;
+  return rewards;
 }
 
 }  // namespace tilt::program

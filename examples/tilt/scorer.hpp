@@ -2,6 +2,7 @@
 #pragma once
 #include <span>
 #include <string>
+#include <tilt/io/examples.hpp>
 #include <vector>
 
 #include "answers.hpp"
@@ -32,5 +33,11 @@ void require_reward_model(const std::string& path, const model_folder& folder);
 /// A reward model's score of every answer, prompt after prompt; of an empty one, that of its end. Throws input_error.
 std::vector<double> reward_scores(const std::string& reward_model, std::span<const prompt_text> prompts, const answer_lists& answers,
                                   const compute& machine, index max_tokens);
+
+/// A reward model's scores of the answers of pairs and rankings, the best first; empty for other examples, and where a prompt with its
+/// longest answer is longer than the model's positions, or nothing precedes answers that begin differently. `file` is named in errors. Throws
+/// input_error.
+std::vector<std::vector<double>> preference_rewards(const std::string& reward_model, std::span<const example> examples,
+                                                    const std::string& file, const compute& machine, index max_tokens);
 
 }  // namespace tilt::program

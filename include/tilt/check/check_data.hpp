@@ -4,6 +4,7 @@
 #include <tilt/check/conversation.hpp>
 #include <tilt/check/diversity.hpp>
 #include <tilt/check/encoding.hpp>
+#include <tilt/check/label_noise.hpp>
 #include <tilt/check/length_bias.hpp>
 #include <tilt/check/preference_graph.hpp>
 #include <tilt/check/refusal.hpp>
@@ -23,8 +24,11 @@ struct check_options {
   std::size_t min_answer_words = 8;    ///< an answer of fewer may stand under several prompts
   double max_length_bias = 0.1;        ///< |share of pairs whose chosen is longer − 1/2|
   std::vector<std::string> refusals = {refusal_phrases.begin(), refusal_phrases.end()};
-  const text_encoder* encoder = nullptr;   ///< for `merge` and `too_long`, which are left out without it
-  index max_length = 1024;                 ///< tokens, for `too_long`
+  const text_encoder* encoder = nullptr;  ///< for `merge` and `too_long`, which are left out without it
+  index max_length = 1024;                ///< tokens, for `too_long`
+  /// A reward model's scores for `label_noise` (see check_labels), which is left out without them.
+  std::vector<std::vector<double>> rewards = {};
+  double min_win_probability = 0.1;        ///< of the better answer
   std::vector<std::string> disabled = {};  ///< names of checks that are left out
 };
 
@@ -32,6 +36,7 @@ struct check_report {
   std::vector<finding> findings;  ///< by check in the order of check_table, then by line; at most one of a check at a line
   tilt::coverage coverage;
   length_bias lengths;
+  label_noise labels;
 };
 
 /// empty: answers without a visible character.
@@ -68,6 +73,7 @@ inline check_report check_data(std::span<const example> examples, const check_op
   check_likeness(rows, options.clarity, all);
   check_margins(rows, options.clarity, all);
   check_preferences(rows, all);
+  if (!options.rewards.empty()) report.labels = check_labels(examples, rows, options.rewards, options.min_win_probability, all);
   check_empty(rows, all);
   check_sentence_ends(rows, options.min_sentence_words, all);
   if (options.encoder != nullptr) check_tokens(rows, *options.encoder, options.max_length, all);

@@ -54,6 +54,8 @@ inline constexpr std::array check_table = {
     check_description{"cycle", "consistency", check_severity::error,
                       "preferences among answers to a prompt run in a circle, which no reward can order"},
     check_description{"repeated_pair", "consistency", check_severity::warning, "the same pair stands there again, and counts twice"},
+    check_description{"label_noise", "labels", check_severity::warning,
+                      "the reward model is confident that the answer called worse is the better one"},
     check_description{"empty", "quality", check_severity::error, "an answer is empty or white space"},
     check_description{"truncated", "quality", check_severity::warning, "an answer stops in the middle of a sentence"},
     check_description{"too_long", "quality", check_severity::warning,

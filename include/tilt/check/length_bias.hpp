@@ -11,10 +11,10 @@ namespace tilt {
 /// How well length tells the chosen answer from the rejected one. Lengths are in characters.
 struct length_bias {
   index pairs = 0;
-  interval longer_chosen;  ///< share of pairs whose chosen answer is longer, ties counting half; Wilson's interval
-  interval ratio;          ///< geometric mean of |chosen| / |rejected|, normal interval of the mean logarithm
-  interval auc;            ///< probability that a random chosen answer is longer than a random rejected one
-  double point_biserial = 0;        ///< correlation of the log-length with being chosen
+  interval longer_chosen;     ///< share of pairs whose chosen answer is longer, ties counting half; Wilson's interval
+  interval ratio;             ///< geometric mean of |chosen| / |rejected|, normal interval of the mean logarithm
+  interval auc;               ///< probability that a random chosen answer is longer than a random rejected one
+  double point_biserial = 0;  ///< correlation of the log-length with being chosen
 };
 
 /// Length as a predictor. The AUC is the Mann–Whitney statistic, its interval that of Hanley & McNeil (1982, Radiology 143), which takes
