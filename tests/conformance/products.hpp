@@ -15,6 +15,8 @@ inline std::vector<extents> product_extents(std::mt19937_64& random) {
   std::vector<extents> all = {{0, 5, 3},     {5, 0, 3},      {5, 3, 0},       {0, 0, 0},      {1, 1, 1},     {1, 1, 300},  {1, 129, 70},
                               {2, 65, 33},   {129, 1, 70},   {3, 257, 1},     {14, 32, 256},  {15, 33, 257}, {6, 16, 255}, {7, 17, 513},
                               {300, 40, 20}, {40, 1100, 20}, {100, 100, 600}, {230, 130, 64}, {250, 1100, 9}};
+  const extents as_in_attention[] = {{42, 8, 300}, {300, 8, 42}, {100, 64, 45}, {45, 16, 512}};
+  all.insert(all.end(), std::begin(as_in_attention), std::end(as_in_attention));
   for (int i = 0; i < 60; ++i)
     all.push_back(
         {static_cast<index>(random() % 80), static_cast<index>(random() % 140), static_cast<index>(random() % (i % 4 ? 40 : 400))});

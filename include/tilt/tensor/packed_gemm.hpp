@@ -6,12 +6,14 @@
 #include <tilt/tensor/few_rows_gemm.hpp>
 #include <tilt/tensor/view.hpp>
 #include <tilt/tensor/worker_pool.hpp>
+#include <type_traits>
 #include <utility>
 
 namespace tilt {
 
 /// Matrix product on the CPU: panels of A and B are copied into the order in which a micro-kernel of `rows` × `columns` elements
-/// reads them (Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication").
+/// reads them (Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication"); where a copy would be read once or twice,
+/// it is not made.
 ///
 /// Every element of C is the chain s = multiply_add(a_ik, b_kj, s) over k ascending, from 0 or from C: the inner dimension is cut into
 /// blocks that load C again, never into partial sums. So its bits depend on its row of A and its column of B alone, not on the
@@ -71,39 +73,69 @@ template <packet P> class packed_gemm {
   }
 
  private:
-  static constexpr index worth_sharing = index{1} << 19;  // multiplications; some 10 µs
+  static constexpr index worth_sharing = index{1} << 19;           // multiplications; some 10 µs
   static constexpr index worth_reading_together = index{1} << 16;  // elements; some 10 µs too
   static constexpr index jobs_per_thread = 4;
 
   static constexpr index rounded_up(index n, index unit) { return (n + unit - 1) / unit * unit; }
 
+  /// A panel of A or B: element (r, k), of `rows` or a kernel's columns, lies at data[r·across + k·along].
+  struct panel {
+    const scalar* data;
+    index across, along;
+  };
+
+  /// Whole panels of A that no more than two panels of B meet are read where they lie, if their lines in memory do not fall on each other in
+  /// a first-level cache (rows a multiple of half a page apart), or are few.
+  static bool in_place(matrix_view<const scalar> a, index panels_of_b) {
+    if (panels_of_b > 2) return false;
+    if (a.stride[1] == 1) return a.stride[0] * static_cast<index>(sizeof(scalar)) % 2048 != 0;
+    return a.stride[0] == 1 && a.extent[1] <= 64;
+  }
+
   static void block(matrix_view<const scalar> a, matrix_view<const scalar> b, matrix_view<scalar> c, bool accumulate, scalar* scratch) {
-    const index m = c.extent[0], n = c.extent[1], depth = a.extent[1];
-    if (depth == 0 && !accumulate) {
-      for (index i = 0; i < m; ++i)
+    const index n = c.extent[1];
+    if (a.extent[1] == 0 && !accumulate) {
+      for (index i = 0; i < c.extent[0]; ++i)
         for (index j = 0; j < n; ++j) c(i, j) = scalar(0);
     }
     if (few_rows_gemm<P>::takes(a, b)) return few_rows_gemm<P>::multiply(a, b, c, accumulate);
+    if (n <= P::size)
+      by_panels<1>(a, b, c, accumulate, scratch);
+    else
+      by_panels<2>(a, b, c, accumulate, scratch);
+  }
+
+  /// With a micro-kernel of N packets in width.
+  template <int N>
+  static void by_panels(matrix_view<const scalar> a, matrix_view<const scalar> b, matrix_view<scalar> c, bool accumulate, scalar* scratch) {
+    constexpr index width = N * P::size;
+    const index m = c.extent[0], n = c.extent[1], depth = a.extent[1];
     // Few rows: each panel of B is used once, so it should not leave the first cache, and is read in place where that is possible.
-    const bool few = m <= rows, in_place = few && b.stride[1] == 1;
-    const index wide = few ? 2 * columns : column_block;
+    const bool few = m <= rows, b_in_place = few && b.stride[1] == 1, a_in_place = in_place(a, (n + width - 1) / width);
+    const index wide = few ? 2 * width : column_block;
     scalar *const packed_a = scratch, *const packed_b = scratch + row_block * depth_block;
     for (index k = 0; k < depth; k += depth_block) {
       const index kc = std::min(depth_block, depth - k);
       const bool from_c = accumulate || k > 0;
       for (index j = 0; j < n; j += wide) {
-        const index nc = std::min(wide, n - j), whole = in_place ? nc / columns * columns : 0;
+        const index nc = std::min(wide, n - j), whole = b_in_place ? nc / width * width : 0;
         if (whole < nc)
-          pack<columns>(&b.data[k * b.stride[0] + (j + whole) * b.stride[1]], b.stride[1], b.stride[0], nc - whole, kc, packed_b);
+          pack<width>(&b.data[k * b.stride[0] + (j + whole) * b.stride[1]], b.stride[1], b.stride[0], nc - whole, kc, packed_b);
         for (index i = 0; i < m; i += row_block) {
-          const index mc = std::min(row_block, m - i);
-          if (m > row_block || j == 0) pack<rows>(&a.data[i * a.stride[0] + k * a.stride[1]], a.stride[0], a.stride[1], mc, kc, packed_a);
-          for (index jr = 0; jr < nc; jr += columns) {
-            const scalar* const panel = jr < whole ? &b.data[k * b.stride[0] + j + jr] : packed_b + (jr - whole) * kc;
-            const index panel_stride = jr < whole ? b.stride[0] : columns;
-            for (index ir = 0; ir < mc; ir += rows)
-              tile(kc, packed_a + ir * kc, panel, panel_stride,
-                   column_range(row_range(c, i + ir, std::min<index>(rows, mc - ir)), j + jr, std::min<index>(columns, nc - jr)), from_c);
+          const index mc = std::min(row_block, m - i), unpacked = a_in_place ? mc / rows * rows : 0;
+          const scalar* const from = &a.data[i * a.stride[0] + k * a.stride[1]];
+          if (unpacked < mc && (m > row_block || j == 0))
+            pack<rows>(from + unpacked * a.stride[0], a.stride[0], a.stride[1], mc - unpacked, kc, packed_a);
+          for (index jr = 0; jr < nc; jr += width) {
+            const panel right =
+                jr < whole ? panel{&b.data[k * b.stride[0] + j + jr], 1, b.stride[0]} : panel{packed_b + (jr - whole) * kc, 1, width};
+            for (index ir = 0; ir < mc; ir += rows) {
+              const panel left = ir < unpacked ? panel{from + ir * a.stride[0], a.stride[0], a.stride[1]}
+                                               : panel{packed_a + (ir - unpacked) * kc, 1, rows};
+              tile<N>(kc, left, right,
+                      column_range(row_range(c, i + ir, std::min<index>(rows, mc - ir)), j + jr, std::min<index>(width, nc - jr)), from_c);
+            }
           }
         }
       }
@@ -145,44 +177,81 @@ template <packet P> class packed_gemm {
       for (index w = 0; w < W; ++w) to[k * W + w] = w < width ? from[w * across + k * along] : scalar(0);
   }
 
-  /// One tile of C, at most rows × columns: the smallest kernel that covers it, through a buffer where C is smaller or not contiguous.
-  static void tile(index depth, const scalar* a, const scalar* b, index b_stride, matrix_view<scalar> c, bool from_c) {
+  /// One tile of C, at most rows × N packets: the smallest kernel that covers it, through a buffer where C is smaller or not contiguous.
+  template <int N> static void tile(index depth, const panel& a, const panel& b, matrix_view<scalar> c, bool from_c) {
     const index height = c.extent[0];
-    if (height > 8 && rows > 8) return covered<rows>(depth, a, b, b_stride, c, from_c);
-    if (height > 4) return covered<std::min(rows, 8)>(depth, a, b, b_stride, c, from_c);
-    if (height > 2) return covered<4>(depth, a, b, b_stride, c, from_c);
-    if (height > 1) return covered<2>(depth, a, b, b_stride, c, from_c);
-    covered<1>(depth, a, b, b_stride, c, from_c);
+    if (height > 8 && rows > 8) return covered<rows, N>(depth, a, b, c, from_c);
+    if (height > 4) return covered<std::min(rows, 8), N>(depth, a, b, c, from_c);
+    if (height > 2) return covered<4, N>(depth, a, b, c, from_c);
+    if (height > 1) return covered<2, N>(depth, a, b, c, from_c);
+    covered<1, N>(depth, a, b, c, from_c);
   }
 
-  template <int R> static void covered(index depth, const scalar* a, const scalar* b, index b_stride, matrix_view<scalar> c, bool from_c) {
-    using every_row = std::make_integer_sequence<int, R>;
-    if (c.extent[0] == R && c.extent[1] == columns && c.stride[1] == 1)
-      return kernel(every_row{}, depth, a, b, b_stride, c.data, c.stride[0], from_c);
-    alignas(64) scalar buffer[R * columns] = {};
+  template <int R, int N> static void covered(index depth, const panel& a, const panel& b, matrix_view<scalar> c, bool from_c) {
+    constexpr int width = N * P::size;
+    if (c.extent[0] == R && c.extent[1] == width && c.stride[1] == 1) return summed<R, N>(depth, a, b, c.data, c.stride[0], from_c);
+    alignas(64) scalar buffer[R * width] = {};
+    if (c.extent[1] == width / 2 && c.stride[1] == 1)
+      through<R, N>(depth, a, b, c, from_c, buffer, std::integral_constant<index, width / 2>{});
+    else
+      through<R, N>(depth, a, b, c, from_c, buffer, c.extent[1]);
+  }
+  /// `count`: of columns, a constant where it is a usual one.
+  template <int R, int N, class Count>
+  static void through(index depth, const panel& a, const panel& b, matrix_view<scalar> c, bool from_c, scalar* buffer, Count count) {
+    constexpr int width = N * P::size;
+    const index step = std::is_same_v<Count, index> ? c.stride[1] : 1;
     if (from_c)
       for (index i = 0; i < c.extent[0]; ++i)
-        for (index j = 0; j < c.extent[1]; ++j) buffer[i * columns + j] = c(i, j);
-    kernel(every_row{}, depth, a, b, b_stride, buffer, columns, from_c);
+        for (index j = 0; j < count; ++j) buffer[i * width + j] = c.data[i * c.stride[0] + j * step];
+    summed<R, N>(depth, a, b, buffer, width, from_c);
     for (index i = 0; i < c.extent[0]; ++i)
-      for (index j = 0; j < c.extent[1]; ++j) c(i, j) = buffer[i * columns + j];
+      for (index j = 0; j < count; ++j) c.data[i * c.stride[0] + j * step] = buffer[i * width + j];
   }
 
+  template <int R, int N> static void summed(index depth, const panel& a, const panel& b, scalar* c, index c_stride, bool from_c) {
+    using every_row = std::make_integer_sequence<int, R>;
+    if (a.across == 1)
+      kernel<N>(every_row{}, depth, neighbours{a.data, a.along}, b, c, c_stride, from_c);
+    else
+      kernel<N>(every_row{}, depth, lines{a.data, a.across}, b, c, c_stride, from_c);
+  }
+
+  /// A's elements of one k: side by side, or each in a line of its own. A few pointers reach all of these, three lines each.
+  struct neighbours {
+    const scalar* at;
+    index along;
+    template <int R> const scalar& row() const { return at[R]; }
+    void next() { at += along; }
+  };
+  struct lines {
+    lines(const scalar* a, index across) : stride(across) {
+      for (int i = 0; i < groups; ++i) at[i] = a + 3 * i * across;
+    }
+    static constexpr int groups = (rows + 2) / 3;
+    const scalar* at[groups];
+    index stride, k = 0;
+    template <int R> const scalar& row() const { return at[R / 3][R % 3 * stride + k]; }
+    void next() { ++k; }
+  };
+
   // The rows are a parameter pack, so that the sums are separate variables, and registers, at any level of optimisation.
-  template <int... R>
-  static void kernel(std::integer_sequence<int, R...>, index depth, const scalar* a, const scalar* b, index b_stride, scalar* c,
-                     index c_stride, bool from_c) {
+  template <int N, int... R, class A>
+  static void kernel(std::integer_sequence<int, R...>, index depth, A a, const panel& panel_b, scalar* c, index c_stride, bool from_c) {
+    static_assert(N == 1 || N == 2);
     P left[sizeof...(R)], right[sizeof...(R)];
     if (from_c)
-      ((left[R] = P::load(c + R * c_stride), right[R] = P::load(c + R * c_stride + P::size)), ...);
+      ((left[R] = P::load(c + R * c_stride), right[R] = N == 2 ? P::load(c + R * c_stride + P::size) : left[R]), ...);
     else
       ((left[R] = right[R] = P::broadcast(scalar(0))), ...);
     (prefetch(c, (R + rows) * c_stride), ...);  // the tile below is next
-    for (index k = 0; k < depth; ++k, a += rows, b += b_stride) {
-      const P b_left = P::load(b), b_right = P::load(b + P::size);
-      ((step(P::broadcast(a[R]), b_left, b_right, left[R], right[R])), ...);
+    const scalar* b = panel_b.data;
+    for (index k = 0; k < depth; ++k, a.next(), b += panel_b.along) {
+      const P b_left = P::load(b), b_right = N == 2 ? P::load(b + P::size) : b_left;
+      ((step<N>(P::broadcast(a.template row<R>()), b_left, b_right, left[R], right[R])), ...);
     }
-    ((left[R].store(c + R * c_stride), right[R].store(c + R * c_stride + P::size)), ...);
+    ((left[R].store(c + R * c_stride)), ...);
+    if constexpr (N == 2) ((right[R].store(c + R * c_stride + P::size)), ...);
   }
   // The place may lie beyond the matrix, where no pointer may point, but any address may be hinted at.
   static void prefetch([[maybe_unused]] const scalar* from, [[maybe_unused]] index offset) {
@@ -194,9 +263,9 @@ template <packet P> class packed_gemm {
     __builtin_prefetch(address(offset + columns - 1));
 #endif
   }
-  static void step(P a, P b_left, P b_right, P& left, P& right) {
+  template <int N> static void step(P a, P b_left, P b_right, P& left, P& right) {
     left = multiply_add(a, b_left, left);
-    right = multiply_add(a, b_right, right);
+    if constexpr (N == 2) right = multiply_add(a, b_right, right);
   }
 };
 

@@ -66,8 +66,9 @@ struct attention_ranges {
   }
 };
 
-/// Query rows that attention handles together. The bits do not depend on it.
-inline constexpr index attention_tile = 32;
+/// Query rows that attention handles together: a multiple of the micro-kernels' rows. Where heads share keys, the order in which their
+/// slopes are added depends on it, and on nothing else but the tree.
+inline constexpr index attention_tile = 42;
 
 /// Writes the plan of `queries` (count of them, grouped by segment, segments in order, positions ascending) over `segments`.
 /// O(segments·depth + queries).
