@@ -21,9 +21,18 @@ std::string lines_text(const std::vector<index>& lines) {
   return std::to_string(lines.size()) + " (line" + (lines.size() > 1 ? "s " : " ") + text + ")";
 }
 
-void tell(const std::string& path, const tokenize_report& r) {
+/// Lines of pairs whose two responses are the same tokens.
+std::vector<index> equal_pairs(const std::vector<prompt_tree>& trees) {
+  std::vector<index> lines;
+  for (const prompt_tree& tree : trees)
+    if (tree.responses[0].tokens == tree.responses[1].tokens) lines.push_back(tree.line);
+  return lines;
+}
+
+void tell(const std::string& path, const tokenize_report& r, const std::vector<index>& equal) {
   std::string text;
   const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
+  if (!equal.empty()) add("nothing to learn from, as chosen and rejected are the same tokens: " + lines_text(equal));
   if (!r.prompt_fills_length.empty()) add("left out, as the prompt fills max_length: " + lines_text(r.prompt_fills_length));
   if (!r.longer.empty()) add("left out, as longer than max_length: " + lines_text(r.longer));
   if (!r.empty_completion.empty()) add("left out, as a completion is empty: " + lines_text(r.empty_completion));
@@ -102,7 +111,7 @@ std::vector<prompt_tree> load_data(const std::string& path, data_shape shape, co
                            ? "their completions are empty"
                            : "their prompts fill max_length (" + std::to_string(rules.max_length) + " tokens)") +
                       "; give shorter prompts or a larger max_length");
-  tell(path, r);
+  tell(path, r, shape == data_shape::pairs ? equal_pairs(data.trees) : std::vector<index>{});
   if (shape == data_shape::demonstrations && !rules.completion_only_loss)
     for (prompt_tree& tree : data.trees) tree = whole_sequence(tree);
   return std::move(data.trees);

@@ -13,17 +13,20 @@ void add_losses(CLI::App& program, action& chosen) {
   app.allow_extras();
   app.callback([&chosen] {
     chosen = [] {
-      table list({"--loss-type", "with", "reference", "data", "options", "formula", "paper"});
+      table uses({"--loss-type", "with", "reference", "data", "options"}), formulas({"--loss-type", "formula", "paper"});
       for (const loss_description& loss : loss_table()) {
         std::string options;
         for (const std::string_view name : loss.options) {
           if (!options.empty()) options += ' ';
           options += name;
         }
-        list.row({std::string(loss.name), loss.data == "labelled" ? "tilt kto" : "tilt dpo", loss.reference ? "yes" : "no",
-                  std::string(loss.data), options, std::string(loss.formula), std::string(loss.paper)});
+        uses.row({std::string(loss.name), loss.data == "labelled" ? "tilt kto" : "tilt dpo", loss.reference ? "yes" : "no",
+                  std::string(loss.data), options});
+        formulas.row({std::string(loss.name), std::string(loss.formula), std::string(loss.paper)});
       }
-      list.print();
+      uses.print();
+      std::printf("\n");
+      formulas.print();
       std::printf(
           "\nIn formulas ℓ is log π(y|x), u is ℓ − log π_ref(y|x), n the length in tokens, ± the chosen and the rejected response, Δ = u⁺ "
           "− u⁻.\n");

@@ -80,7 +80,9 @@ void add_backend(settings& s, std::string& backend) {
   backend = names.front();
   setting& chosen = s.choice(
       "backend", names, backend, [&backend](const std::string& name) { backend = name; }, "what computes");
-  chosen.read = [read = chosen.read](const std::string& name) {
+  chosen.read = [read = chosen.read, names](const std::string& name) {
+    if (name == "cuda" && std::find(names.begin(), names.end(), name) == names.end())
+      throw input_error("cuda is in a program of its own; build the target tilt_cuda_program where CMake finds nvcc, and run tilt_cuda");
     for (const missing_backend& m : missing_backends())
       if (m.name == name)
         throw input_error(name + " was not compiled in; " +

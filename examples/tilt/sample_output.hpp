@@ -60,7 +60,7 @@ class sample_output {
       sample& s = *all_[current_];
       const prompt_text& prompt = (*prompts_)[current_ / samples_];
       if (!how_.json) {
-        if (how_.with_prompt && !std::exchange(begun_, true)) results_->write(prompt.shown);
+        if (!std::exchange(begun_, true)) results_->write(heading() + (how_.with_prompt ? prompt.shown : std::string()));
         results_->write(std::exchange(s.unseen, {}));
       }
       if (s.finish_reason == nullptr) return;
@@ -68,6 +68,15 @@ class sample_output {
       begun_ = false;
       all_[current_].reset();
     }
+  }
+  /// A line above a text that is not the only one.
+  std::string heading() const {
+    if (all_.size() < 2) return {};
+    std::string line = "---";
+    if (prompts_->size() > 1) line += " prompt " + std::to_string(current_ / samples_ + 1) + " of " + std::to_string(prompts_->size());
+    if (samples_ > 1)
+      line += (prompts_->size() > 1 ? ", sample " : " sample ") + std::to_string(current_ % samples_ + 1) + " of " + std::to_string(samples_);
+    return line + "\n";
   }
   static std::string line_of(const prompt_text& prompt, const sample& s) {
     double logp = 0;

@@ -24,7 +24,8 @@ constexpr const char* more = R"(
 A line in, a line out: for each of "chosen", "rejected", "completion" and "text" an object {"ids", "token_logps", "logp", "tokens"} of the
 response's tokens with the end token that training appends, and "reference_logp" with --reference-model. A text's first token is not
 predicted, and not among the ids. A line {"ids": [...]} is scored as it stands, after its first token; its object is the whole line.
-With --reward-model each object has the "reward" of its text; of pairs, standard error tells the share that it gets right, with a 95 % interval,
+With --reference-model standard error tells of how many pairs the log-ratio to the reference, the implicit reward over beta, puts the chosen
+response ahead. With --reward-model each object has the "reward" of its text; of pairs, standard error tells the share that it gets right, with a 95 % interval,
 and how good its probabilities are.
 
   tilt score --model SmolLM2-dpo --reference-model SmolLM2 --data pairs.jsonl --output scores.jsonl
@@ -65,14 +66,15 @@ struct score_command {
     if (!reward_model.empty()) require_reward_model(reward_model, model_folder(reward_model));
     const std::vector<example> examples = read_examples(data);
     const std::vector<prompt_tree> trees = laid_out(examples, folder);
+    result_writer results(output);
     found all;
     if (!reward_model.empty()) all.rewards = of_another(reward_model, folder, trees, "reward", &session::rewards);
     if (!reference_model.empty()) all.reference = of_another(reference_model, folder, trees, "reference", &session::score);
     if (!model.empty()) all.logps = values_of(folder, trees, "score", &session::score);
-    result_writer results(output);
     place at;
     for (std::size_t i = 0; i < examples.size(); ++i) results.write(line_of(examples[i], trees[i], all, at) + "\n");
     results.finish();
+    if (!reference_model.empty()) tell_log_ratios(examples, trees, all);
     if (!reward_model.empty()) tell_calibration(examples, trees, all.rewards);
     return 0;
   }
@@ -101,6 +103,31 @@ struct score_command {
       throw input_error(path + ": its vocabulary has " + std::to_string(other.config().vocab_size) + " tokens and the model's " +
                         std::to_string(folder.config().vocab_size) + "; give one with the model's tokenizer");
     return values_of(other, trees, name, read);
+  }
+
+  /// log π(y|x) − log π_ref(y|x) of the chosen and of the rejected responses, over the pairs, on standard error.
+  static void tell_log_ratios(const std::vector<example>& examples, const std::vector<prompt_tree>& trees, const found& all) {
+    double pairs = 0, ahead = 0, chosen = 0, rejected = 0;
+    std::size_t token = 0;
+    for (std::size_t i = 0; i < trees.size(); ++i) {
+      std::vector<double> ratios;
+      for (const tilt::response& one : trees[i].responses) {
+        double ratio = 0;
+        for (const std::size_t end = token + one.tokens.size(); token < end; ++token) ratio += all.logps[token] - all.reference[token];
+        ratios.push_back(ratio);
+      }
+      if (examples[i].kind != example_kind::pair) continue;
+      ++pairs;
+      ahead += ratios[0] > ratios[1] ? 1 : 0;
+      chosen += ratios[0];
+      rejected += ratios[1];
+    }
+    if (pairs == 0) return;
+    const interval accuracy = wilson_interval(ahead, pairs);
+    std::fprintf(stderr,
+                 "tilt: of %.0f pairs %.3f have the chosen response's log-ratio to the reference ahead (95 %%: %.3f to %.3f); mean log-ratio "
+                 "%.4f of the chosen, %.4f of the rejected\n",
+                 pairs, accuracy.value, accuracy.low, accuracy.high, chosen / pairs, rejected / pairs);
   }
 
   /// Over the pairs, on standard error.

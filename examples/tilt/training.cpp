@@ -174,7 +174,7 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
   const index positions = std::min(folder.config().max_position_embeddings,
                                    reference ? reference->config().max_position_embeddings : folder.config().max_position_embeddings);
   if (rules.max_length == 0 || rules.max_length > positions) {
-    if (s.given("max_length") && !c.on_prompts) std::fprintf(stderr, "tilt: max_length is %td, the model's positions\n", positions);
+    if (!c.on_prompts) std::fprintf(stderr, "tilt: max_length is %td, the model's positions\n", positions);
     rules.max_length = positions;
   }
   job.options = c.options;

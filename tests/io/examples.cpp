@@ -214,16 +214,16 @@ TEST_CASE("files that are empty, damaged or no text") {
 
 TEST_CASE("broken JSON is reported with its line") {
   refused("{\"text\": \"a\"}\n{\"text\": \"b\"\n", {"data.jsonl:2: is not valid JSON"});
-  refused("{\"text\": \"a\"} {\"text\": \"b\"}\n", {"data.jsonl:1: is not valid JSON"});
+  refused("{\"text\": \"a\"} {\"text\": \"b\"}\n", {"data.jsonl:1: is not valid JSON, from byte 15 of the line on"});
   refused("{\"text\": \"a\"}\n{\"text\": \"\\ud800\"}\n", {"data.jsonl:2: is not valid JSON"});
-  refused("{\"text\": \"a\"}\n\n{\"n\": 1e999}\n", {"data.jsonl:3: is not valid JSON"});
+  refused("{\"text\": \"a\"}\n\n{\"n\": 1e999}\n", {"data.jsonl:3: has a number that is too large"});
   refused("{\n\"text\": \"a\"}\n", {"data.jsonl:1: is not valid JSON"});
   refused("[{\"text\": \"a\"},\n{\"text\": }]", {"data.jsonl:2: is not valid JSON"});
   refused("[{\"text\": \"a\"},\n{\"text\": \"b\"}\n", {"is not valid JSON"});
   refused("[{\"text\": 1e999}]", {"number that is too large"});
   refused(std::string(200000, '['), {"is not valid JSON"});
   refused("{\"text\": \"a\"}\n" + std::string(200000, '{'), {"data.jsonl:2: is not valid JSON"});
-  refused("[{\"text\": \"a\"}, {\"texts\": \"b\"}]", {"data.jsonl, example 2: has none of the columns"});
+  refused("[{\"text\": \"a\"}, {\"texts\": \"b\"}]", {"data.jsonl, example 2: has none of the columns", "but texts; see"});
 }
 
 TEST_CASE("rows with a column missing, of the wrong type or in mixed forms") {

@@ -184,7 +184,8 @@ TEST_CASE("generate: stop strings, max_length, and text that is written as it gr
   };
   const auto free = json_lines(with({"--json", "--max-new-tokens", "40"}));
   std::string texts;
-  for (const json& one : free) texts += "Q:" + one["completion"].get<std::string>() + "\n";
+  for (std::size_t i = 0; i < free.size(); ++i)
+    texts += "--- sample " + std::to_string(i + 1) + " of 3\nQ:" + free[i]["completion"].get<std::string>() + "\n";
   CHECK(with({"--max-new-tokens", "40"}) == texts);
   CHECK(json_lines(with({"--json", "--max-length", "43"})) == free);  // three tokens of prompt
   const std::string completion = free[1]["completion"];

@@ -129,7 +129,7 @@ class example_reader {
       e.completion = part("text");
       if (e.completion.conversational) refuse("'text' is not a text", "write a string, or name the column 'messages'");
     } else {
-      refuse("has none of the columns chosen/rejected, responses, completion, text, messages or ids",
+      refuse("has none of the columns chosen/rejected, responses, completion, text, messages or ids, but " + columns(),
              "see docs/command-line.md for the shapes of data");
     }
     if (has("weight")) e.weight = number("weight");
@@ -140,6 +140,17 @@ class example_reader {
  private:
   [[noreturn]] void refuse(const std::string& what, const std::string& remedy) const {
     throw input_error(place_ + ": " + what + "; " + remedy);
+  }
+  /// The names of those that there are, at most six.
+  std::string columns() const {
+    if (row_.empty()) return "no columns at all";
+    std::string names;
+    int count = 0;
+    for (const auto& [name, value] : row_.items()) {
+      if (++count > 6) return names + ", …";
+      names += (names.empty() ? "" : ", ") + name;
+    }
+    return names;
   }
   bool has(const char* key) const { return row_.contains(key) && !row_[key].is_null(); }
 
@@ -286,7 +297,11 @@ inline std::vector<example> read_examples(const std::filesystem::path& path) {
   const auto parse = [&](std::string_view part, index line) {
     try {
       return nlohmann::json::parse(part);
-    } catch (const nlohmann::json::exception&) { throw input_error(place(line) + ": is not valid JSON; repair or remove the line"); }
+    } catch (const nlohmann::json::parse_error& fault) {
+      throw input_error(place(line) + ": is not valid JSON, from byte " + std::to_string(fault.byte) + " of the line on; repair or remove it");
+    } catch (const nlohmann::json::exception&) {
+      throw input_error(place(line) + ": has a number that is too large; repair or remove the line");
+    }
   };
   if (text[first] == '[') {
     nlohmann::json all;
