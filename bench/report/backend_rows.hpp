@@ -14,7 +14,7 @@ template <backend B> bool add_backend() {
   add_row_programs<B>();
   add_composites<B>();
   add_update<B>();
-  add_step<B>(shape_20m(), 4, 2);
+  add_step<B>(shape_20m(), 4, {.iterations = 2});
   return true;
 }
 

@@ -110,13 +110,10 @@ template <backend B> class head_world {
 /// Rows of run(world, backend), and of what count(state, world) says that it takes.
 template <backend B, template <class> class World, class Run, class Count>
 void add_composite(const std::string& name, const model_config& c, Run run, Count count) {
-  add_row(name + "/" + B::name, [=](benchmark::State& state, int threads) {
+  add_row(name, B::name, [=](benchmark::State& state, int threads) {
     B b(threads);
     World<B> world(b, c);
-    for (auto _ : state) {
-      run(world, b);
-      benchmark::ClobberMemory();
-    }
+    repeat(state, [&] { run(world, b); });
     count(state, world);
   });
 }

@@ -10,7 +10,7 @@ using backend = tilt::eigen_backend<float>;
 
 const bool registered = [] {
   tilt::bench::add_backend<backend>();
-  tilt::bench::add_step<backend>(tilt::bench::shape_135m(), 2, 1, {2});
+  tilt::bench::add_step<backend>(tilt::bench::shape_135m(), 2, {.threads = {2}, .iterations = 1});
   tilt::bench::add_scaling<backend>();
   return true;
 }();

@@ -27,10 +27,11 @@ void multiply_adds(benchmark::State& state, int threads) {
   constexpr index n = 1 << 20;
   constexpr int width = 12;
   tilt::threads pool(threads);
-  for (auto _ : state)
+  tilt::bench::repeat(state, [&] {
     pool.run(threads, [&](index, int) {
       benchmark::DoNotOptimize(chains(std::make_integer_sequence<int, width>(), n, P::broadcast(0.5f), P::broadcast(1e-6f)));
     });
+  });
   tilt::bench::count_work(state, 2.0 * width * P::size * n * threads, 0);
 }
 
@@ -72,25 +73,28 @@ void walk(benchmark::State& state, int threads, tilt::bench::memory where, doubl
   const index part = cached ? l2_numbers : dram_numbers / threads, passes = cached ? 64 : 1;
   float* const all = block().data();
   tilt::threads pool(threads);
-  for (auto _ : state)
+  tilt::bench::repeat(state, [&] {
     pool.run(threads, [&](index range, int) {
       for (index pass = 0; pass < passes; ++pass) walk_range(all + range * part, part);
     });
+  });
   tilt::bench::count_work(state, 0, bytes_a_number * static_cast<double>(part * passes * threads), where);
 }
 
+template <class Run> void add_limit(const std::string& name, Run run) { tilt::bench::add_row(name, "", run, {.seconds = 0.2}); }
+
 void add_walks(const char* level, tilt::bench::memory where) {
   const std::string to = std::string("/") + level;
-  tilt::bench::add_row("limit/read" + to, [where](benchmark::State& state, int threads) {
+  add_limit("limit/read" + to, [where](benchmark::State& state, int threads) {
     walk(state, threads, where, 4, [](const float* x, index n) { benchmark::DoNotOptimize(read(x, n)); });
   });
-  tilt::bench::add_row("limit/copy" + to, [where](benchmark::State& state, int threads) {
+  add_limit("limit/copy" + to, [where](benchmark::State& state, int threads) {
     walk(state, threads, where, 4, [](float* x, index n) {  // half of the range to the other half
       copy(x, x + n / 2, n / 2);
       benchmark::ClobberMemory();
     });
   });
-  tilt::bench::add_row("limit/change" + to, [where](benchmark::State& state, int threads) {
+  add_limit("limit/change" + to, [where](benchmark::State& state, int threads) {
     walk(state, threads, where, 8, [](float* x, index n) {
       change(x, n);
       benchmark::ClobberMemory();
@@ -103,20 +107,18 @@ void multiply(benchmark::State& state, int threads, const tilt::bench::openblas&
   blas.set_threads(threads);
   const std::vector<float> a = tilt::bench::random_numbers(n * n), b = a;
   std::vector<float> c(a.size());
-  for (auto _ : state) {
-    blas.sgemm(blas.row_major, blas.as_stored, blas.as_stored, n, n, n, 1, a.data(), n, b.data(), n, 0, c.data(), n);
-    benchmark::ClobberMemory();
-  }
+  tilt::bench::repeat(
+      state, [&] { blas.sgemm(blas.row_major, blas.as_stored, blas.as_stored, n, n, n, 1, a.data(), n, b.data(), n, 0, c.data(), n); });
   blas.set_threads(1);
   tilt::bench::count_work(state, 2.0 * n * n * n, 12.0 * n * n);
 }
 
 const bool registered = [] {
-  tilt::bench::add_row("limit/multiply-add", multiply_adds);
+  add_limit("limit/multiply-add", multiply_adds);
   add_walks("L2", tilt::bench::memory::l2);
   add_walks("DRAM", tilt::bench::memory::dram);
   static const tilt::bench::openblas blas;
-  if (blas) tilt::bench::add_row("limit/sgemm/openblas", [](benchmark::State& state, int threads) { multiply(state, threads, blas); });
+  if (blas) add_limit("limit/sgemm/openblas", [](benchmark::State& state, int threads) { multiply(state, threads, blas); });
   return true;
 }();
 

@@ -17,13 +17,10 @@ namespace tilt::bench {
 
 /// Rows of `run(backend, arrays)` on five arrays of n numbers; flops and bytes are of one number.
 template <backend B, class Run> void add_loop(const std::string& name, index n, double flops, double bytes, Run run) {
-  add_row(name + "/" + B::name, [=](benchmark::State& state, int threads) {
+  add_row(name, B::name, [=](benchmark::State& state, int threads) {
     B b(threads);
     std::vector<std::vector<float>> arrays(5, random_numbers(n, 4));
-    for (auto _ : state) {
-      run(b, arrays);
-      benchmark::ClobberMemory();
-    }
+    repeat(state, [&] { run(b, arrays); });
     count_work(state, flops * static_cast<double>(n), bytes * static_cast<double>(n), memory::l2);
   });
 }
@@ -66,7 +63,7 @@ template <backend B> void add_row_programs() {
 
 /// The gradient's norm, then AdamW, of the 20M shape; the time is that of both.
 template <backend B> void add_update() {
-  add_row(std::string("adamw/20M/") + B::name, [](benchmark::State& state, int threads) {
+  add_row("adamw/20M", B::name, [](benchmark::State& state, int threads) {
     constexpr index n = 20127168;
     B b(threads);
     auto weights = b.template allocate<float>(n), gradients = b.template allocate<float>(n);
@@ -74,10 +71,10 @@ template <backend B> void add_update() {
     fill(b, gradients.data(), n, 1e-3f);
     gradient_norm<B> norm(b, n);
     optimizer<B> updates(b, adamw{}, n, n);
-    for (auto _ : state) {
+    repeat(state, [&] {
       norm.measure(gradients.data(), 1);
       updates.update(weights.data(), gradients.data(), norm.control(), 1e-6);
-    }
+    });
     count_work(state, 16.0 * n, (4.0 + 28.0) * n);
   });
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A report for people: tables in Markdown, and the roofline."""
 import re
+import statistics
 import subprocess
 
 from rows import rows_of
@@ -9,12 +10,12 @@ LEVELS = ("L2", "DRAM")
 
 
 class Limits:
-    """What the machine can do on `threads` threads, of the report's own run: flop/s, byte/s of each level, flop/s of the best product."""
+    """What the machine can do on `threads` threads, in the report's best round: flop/s, byte/s of each level. And flop/s of the best product, a median."""
 
     def __init__(self, rows, threads):
         def rate(name, counter):
             row = rows.get(f"{name}/threads:{threads}")
-            return row.rate(counter) if row else 0
+            return max(row.counters.get(counter, [0])) if row else 0
 
         self.peak = rate("limit/multiply-add", "flop/s")
         self.bandwidth = {level: max(rate(f"limit/{way}/{level}", "byte/s") for way in ("read", "copy", "change")) for level in LEVELS}
@@ -62,7 +63,7 @@ def limits_table(rows, limits):
         for way in ("read", "copy", "change"):
             found = [rows.get(f"limit/{way}/{level}/threads:{n}") for n in (1, 2)]
             if all(found):
-                lines.append([f"{way} {level}, GB/s"] + [rate_text(row) for row in found])
+                lines.append([f"{way} {level}, GB/s"] + [f"{max(row.counters['byte/s']) / 1e9:.0f}" for row in found])
     lines.append([f"best 2048³ product ({limits[2].sgemm_name.split('/')[-1]}), GFLOP/s"] + [f"{limits[n].sgemm / 1e9:.0f}" for n in (1, 2)])
     return table(["limit", "1 thread", "2 threads"], lines)
 
@@ -78,6 +79,26 @@ def primitives_table(rows, limits):
         unit = "" if first.rate("flop/s") else ", GB/s"
         lines.append([what + unit] + [cells.get((what, backend, threads), "") for backend in backends for threads in (1, 2)])
     return table(["row, GFLOP/s · share"] + [f"{backend}, {threads}" for backend in backends for threads in (1, 2)], lines)
+
+
+KINDS_OF_SHARES = {"gemm/20M/": "products, 20M shape", "gemm/135M/": "products, 135M shape", "map/": "elementwise", "rows/": "row programs",
+                   "attention/": "attention", "head/": "head", "adamw/": "gradient's norm, AdamW"}
+
+
+def shares_table(rows, limits):
+    """Of each kind of row the median share, and the range where there are several."""
+    known = [(*split(name), row) for name, row in rows.items() if split(name) and name.startswith(tuple(KINDS_OF_SHARES))]
+    backends = list(dict.fromkeys(backend for _, backend, _, _ in known))
+    lines = []
+    for prefix, title in KINDS_OF_SHARES.items():
+        cells = []
+        for backend, threads in [(backend, threads) for backend in backends for threads in (1, 2)]:
+            shares = [limits[threads].share(row) or 0 for what, by, n, row in known if what.startswith(prefix) and (by, n) == (backend, threads)]
+            several = f" ({min(shares):.2f}-{max(shares):.2f})" if len(shares) > 1 else ""
+            cells.append(f"{statistics.median(shares):.2f}{several}" if shares else "")
+        if any(cells):
+            lines.append([title, *cells])
+    return table(["share of the limit, median (range)"] + [f"{backend}, {threads}" for backend in backends for threads in (1, 2)], lines)
 
 
 def steps_table(rows, limits):
@@ -138,11 +159,11 @@ def text_of(report):
     rows, context = rows_of(report), report["context"]
     limits = {n: Limits(rows, n) for n in (1, 2)}
     parts = ["# Benchmark report", f"{context.get('num_cpus', '?')} cores at {context.get('mhz_per_cpu', '?')} MHz, {context.get('date', '')}; medians of "
-             f"{context.get('rounds', 1)} rounds. A share is of the nearer of two limits: multiply-adds, and the bandwidth of the memory that the operands lie in."]
+             f"{context.get('rounds', 1)} rounds, of limits the best. A share is of the nearer of two limits: multiply-adds, and the bandwidth of the memory that the operands lie in."]
     names = tuple(rows)
     for heading, prefixes, make in [("Limits", ("limit/",), lambda: [limits_table(rows, limits)]),
                                     ("Primitives and what is made of them", ("gemm/", "map/", "rows/", "attention/", "head/", "adamw/"),
-                                     lambda: ["![Roofline](roofline.svg)", primitives_table(rows, limits)]),
+                                     lambda: ["![Roofline](roofline.svg)", shares_table(rows, limits), primitives_table(rows, limits)]),
                                     ("A whole step", ("step/",), lambda: [steps_table(rows, limits)]),
                                     ("Scaling", ("scaling/",), lambda: scaling_tables(rows)),
                                     ("Compile time", ("compile/",), lambda: [compile_table(rows)])]:

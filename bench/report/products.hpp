@@ -35,14 +35,13 @@ template <backend B> void multiply(benchmark::State& state, int threads, const l
   std::vector<float> result(static_cast<std::size_t>(std::max({map.in * map.out, map.rows * map.in, map.rows * map.out})));
   const detail::linear_weights<const float> w{weights.data(), nullptr, map.out, map.in};
   const auto x = matrix_of(narrow.data(), map.rows, map.in), dy = matrix_of(wide.data(), map.rows, map.out);
-  for (auto _ : state) {
+  repeat(state, [&] {
     if (kind == product_kind::forward) detail::linear_forward(b, x, w, matrix_of(result.data(), map.rows, map.out));
     if (kind == product_kind::input_gradient) detail::linear_backward_input(b, dy, w, matrix_of(result.data(), map.rows, map.in), false);
     if (kind == product_kind::weight_gradient)
       detail::linear_backward_weights(b, x, dy, detail::linear_weights<float>{result.data(), nullptr, map.out, map.in},
                                       static_cast<const float*>(nullptr));
-    benchmark::ClobberMemory();
-  }
+  });
   const double again = kind == product_kind::weight_gradient ? static_cast<double>(map.in * map.out) : 0;  // the gradient is read too
   count_work(state, 2.0 * static_cast<double>(map.rows * map.in * map.out),
              4 * (static_cast<double>(map.in * map.out + map.rows * map.in + map.rows * map.out) + again));
@@ -54,7 +53,7 @@ template <backend B> void add_products() {
     for (linear_map& map : linear_maps(s)) maps.push_back(std::move(map));
   for (const linear_map& map : maps) {
     const auto add = [&map](const char* name, product_kind kind) {
-      add_row("gemm/" + map.name + "/" + name + "/" + B::name,
+      add_row("gemm/" + map.name + "/" + name, B::name,
               [map, kind](benchmark::State& state, int threads) { multiply<B>(state, threads, map, kind); });
     };
     add("forward", product_kind::forward);

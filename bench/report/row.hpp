@@ -2,6 +2,7 @@
 #pragma once
 #include <benchmark/benchmark.h>
 
+#include <functional>
 #include <random>
 #include <string>
 #include <tilt/scalar/config.hpp>
@@ -15,13 +16,35 @@ namespace tilt::bench {
 /// Where a row's operands lie; its label. The bandwidth of that level is one of the two limits that its rate is held against.
 enum class memory { l2, dram };
 
-/// Adds the rows `name`/threads:n; run(state, n) measures one.
-template <class Run>
-benchmark::internal::Benchmark* add_row(const std::string& name, Run run, const std::vector<std::int64_t>& threads = {1, 2}) {
-  return benchmark::RegisterBenchmark(name.c_str(), [run](benchmark::State& state) { run(state, static_cast<int>(state.range(0))); })
-      ->ArgName("threads")
-      ->ArgsProduct({threads})
-      ->UseRealTime();
+struct row_options {
+  std::vector<std::int64_t> threads{1, 2};
+  std::int64_t iterations = 0;  ///< 0: as many as fill the time that is asked for
+  double seconds = 0;           ///< the least time, instead of the one that is asked for
+};
+
+/// Rows what/backend/threads:n, which run(state, n) measures; the machine's own have no backend.
+struct row {
+  std::string what, backend;
+  std::function<void(benchmark::State&, int threads)> run;
+  row_options options;
+};
+
+/// All rows of the program, in no order that matters: main() puts those of the same thing together.
+inline std::vector<row>& all_rows() {
+  static std::vector<row> rows;
+  return rows;
+}
+template <class Run> void add_row(std::string what, std::string backend, Run run, row_options options = {}) {
+  all_rows().push_back({std::move(what), std::move(backend), std::move(run), std::move(options)});
+}
+
+/// Runs `work` once unmeasured, so that memory and caches are as they are later on, and then as often as the benchmark wants.
+template <class Work> void repeat(benchmark::State& state, const Work& work) {
+  work();
+  for (auto _ : state) {
+    work();
+    benchmark::ClobberMemory();
+  }
 }
 
 /// States floating-point operations and bytes that an iteration has to read and write at least; 0: not worth counting.

@@ -23,8 +23,8 @@ struct peak_memory {
   }
 };
 
-template <class Run> void add_scaling_row(const std::string& name, Run run) {
-  add_row("scaling/" + name, run, {2})->Iterations(1)->Unit(benchmark::kMillisecond);
+template <backend B, class Run> void add_scaling_row(const std::string& what, std::int64_t iterations, Run run) {
+  add_row("scaling/" + what, B::name, run, {{2}, iterations});
 }
 
 /// A prompt of 384 tokens and K responses of 64: one tree; and as many tokens with as many rows of the head in K texts that share nothing.
@@ -43,23 +43,22 @@ inline std::vector<prompt_tree> same_size_apart(index responses, index vocabular
 
 template <backend B> void add_scaling() {
   const model_config c = shape_20m().config;
-  const std::string by = std::string("/") + B::name;
   for (const index pairs : {2, 4, 8, 16})
-    add_scaling_row("pairs:" + std::to_string(pairs) + by, [=](benchmark::State& state, int threads) {
+    add_scaling_row<B>("pairs:" + std::to_string(pairs), std::max<index>(1, 8 / pairs), [=](benchmark::State& state, int threads) {
       measure_steps<B>(state, {threads, c, dpo_objective(), random_pairs(pairs, c)});
     });
 
   for (const index responses : {2, 4, 8})
     for (const bool shared : {true, false})
-      add_scaling_row("responses:" + std::to_string(responses) + (shared ? "/one-prompt" : "/apart") + by,
-                      [=](benchmark::State& state, int threads) {
-                        measure_steps<B>(state, {threads, c, sft_objective(),
-                                                 shared ? one_prompt(responses, c.vocab_size) : same_size_apart(responses, c.vocab_size)});
-                      });
+      add_scaling_row<B>(
+          "responses:" + std::to_string(responses) + (shared ? "/one-prompt" : "/apart"), 3, [=](benchmark::State& state, int threads) {
+            measure_steps<B>(state, {threads, c, sft_objective(),
+                                     shared ? one_prompt(responses, c.vocab_size) : same_size_apart(responses, c.vocab_size)});
+          });
 
   // Enough rows that no vocabulary's logits fit the budget of those that are kept.
   for (const index vocabulary : {49152, 151936})
-    add_scaling_row("vocabulary:" + std::to_string(vocabulary) + by, [=](benchmark::State& state, int threads) {
+    add_scaling_row<B>("vocabulary:" + std::to_string(vocabulary), 1, [=](benchmark::State& state, int threads) {
       const double before = (peak_memory::forget(), peak_memory::now());
       training_run<B> run(threads, llama_shape(2, 288, 48, 768, vocabulary), sft_objective(), random_trees(4, 1, {352}, vocabulary));
       peak_memory::forget();
@@ -72,7 +71,7 @@ template <backend B> void add_scaling() {
 
   for (const index width : {144, 288, 576, 1152}) {
     const model_config of_width = llama_shape(2, width, 48, width * 8 / 3, 8192);
-    add_scaling_row("width:" + std::to_string(width) + by, [=](benchmark::State& state, int threads) {
+    add_scaling_row<B>("width:" + std::to_string(width), 2, [=](benchmark::State& state, int threads) {
       measure_steps<B>(state, {threads, of_width, dpo_objective(), random_pairs(4, of_width)});
     });
   }

@@ -88,16 +88,13 @@ template <backend B> void measure_steps(benchmark::State& state, training_run<B>
   state.counters["rows"] = static_cast<double>(run.rows());
 }
 
-template <backend B>
-void add_step(const named_shape& s, index pairs, int iterations, const std::vector<std::int64_t>& threads_of_rows = {1, 2}) {
+template <backend B> void add_step(const named_shape& s, index pairs, const row_options& options) {
   add_row(
-      "step/" + s.name + "/" + B::name,
+      "step/" + s.name, B::name,
       [=](benchmark::State& state, int threads) {
         measure_steps<B>(state, {threads, s.config, dpo_objective(), random_pairs(pairs, s.config)});
       },
-      threads_of_rows)
-      ->Iterations(iterations)
-      ->Unit(benchmark::kMillisecond);
+      options);
 }
 
 }  // namespace tilt::bench
