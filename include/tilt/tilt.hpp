@@ -25,6 +25,7 @@
 #include <tilt/tensor/backend.hpp>
 #include <tilt/tensor/elementwise.hpp>
 #include <tilt/tensor/few_rows_gemm.hpp>
+#include <tilt/tensor/metered.hpp>
 #include <tilt/tensor/packed_gemm.hpp>
 #include <tilt/tensor/packed_trees.hpp>
 #include <tilt/tensor/packet_backend.hpp>

@@ -3,6 +3,7 @@
 #include <tilt/loss/dpo.hpp>
 #include <tilt/model/heads.hpp>
 #include <tilt/rl/policy_gradient_trainer.hpp>
+#include <tilt/tensor/metered.hpp>
 #include <tilt/tensor/reference.hpp>
 #include <tilt/theory/claim.hpp>
 #include <tilt/train/preference.hpp>
@@ -13,42 +14,15 @@
 namespace tilt {
 
 namespace detail {
-/// What a counting_backend has seen: bytes that are held now, and rows of logits that were computed.
-struct backend_counts {
-  index held = 0, predictions = 0;
-};
-template <class U> class counted_buffer {
+/// The reference backend, which counts the bytes that it holds and the rows of logits that it computes.
+class counting_backend : public metered_backend<reference_backend<float>> {
  public:
-  counted_buffer(index n, backend_counts& counts) : values_(static_cast<std::size_t>(n)), counts_(&counts) { counts.held += bytes(); }
-  counted_buffer(counted_buffer&& other) noexcept : values_(std::exchange(other.values_, {})), counts_(other.counts_) {}
-  counted_buffer& operator=(counted_buffer other) noexcept {
-    std::swap(values_, other.values_);
-    std::swap(counts_, other.counts_);
-    return *this;
-  }
-  ~counted_buffer() { counts_->held -= bytes(); }
-
-  U* data() { return values_.data(); }
-  const U* data() const { return values_.data(); }
-  index size() const { return static_cast<index>(values_.size()); }
-
- private:
-  index bytes() const { return static_cast<index>(values_.size() * sizeof(U)); }
-  std::vector<U> values_;
-  backend_counts* counts_;
-};
-/// The reference backend, counting.
-class counting_backend : public reference_backend<float> {
- public:
-  explicit counting_backend(backend_counts& counts) : counts_(&counts) {}
-  template <class U> counted_buffer<U> allocate(index n) { return {n, *counts_}; }
   template <class Program> void rows(index n, const Program& program, team_scratch<float> scratch = {}) {
-    if constexpr (std::same_as<Program, head_row_program<float>>) counts_->predictions += n;
-    reference_backend<float>::rows(n, program, scratch);
+    if constexpr (std::same_as<Program, head_row_program<float>>) predictions += n;
+    metered_backend::rows(n, program, scratch);
   }
 
- private:
-  backend_counts* counts_;
+  index predictions = 0;
 };
 
 inline model_config memory_model() {
@@ -86,8 +60,6 @@ inline claim claim_training_memory() {
                             resident_bytes({trained, trained, frozen, frozen}) / 1e9, 252, claim_bound::rounding});
 
   const model_config config = detail::memory_model();
-  detail::backend_counts counts;
-  B backend(counts);
   std::vector<prompt_tree> pairs;
   index rows_of_pairs = 0;  // the first tokens of both answers are predicted by one row, the prompt's last
   for (token t = 2; t < 10; ++t) {
@@ -98,22 +70,22 @@ inline claim claim_training_memory() {
   constexpr double overhead = 0.01;  // a few numbers that do not grow with the model
   for (const auto reference : {reference_mode::online, reference_mode::cached}) {
     const bool online = reference == reference_mode::online;
-    counts = {};
+    B backend;
     transformer<B> policy(backend, config);
     policy.initialize(15);
     auto trainer =
         preference_trainer(policy, dpo{.beta = 0.1}, {.batch_size = 8, .max_steps = 2, .shuffle = false, .reference = reference});
-    const double parameters = static_cast<double>(policy.size()), held = static_cast<double>(counts.held);
+    const double parameters = static_cast<double>(policy.size()), held = static_cast<double>(backend.meter().held);
     (online ? of_dpo : of_cached) = held;
     const std::string which = online ? "an online reference" : "a cached reference";
     c.measurements.push_back(
         {"bytes a parameter held by DPO's trainer with " + which, held / parameters,
          (online ? resident_bytes({{parameters, true}, {parameters, false}}) : resident_bytes({{parameters, true}})) / parameters,
          overhead});
-    std::vector<index> after = {counts.predictions};
+    std::vector<index> after = {backend.predictions};
     for (const step_report& step : trainer.run(pairs)) {
       (void)step;
-      after.push_back(counts.predictions);
+      after.push_back(backend.predictions);
     }
     // a pass over a pair is two of single answers
     const auto passes = [&](index rows) { return 2 * static_cast<double>(rows) / static_cast<double>(rows_of_pairs); };
@@ -122,13 +94,13 @@ inline claim claim_training_memory() {
       c.measurements.push_back(
           {"forward passes a pair before the first step", passes(after[1] - after[0]) - passes(after[2] - after[1]), 2, 0});
   }
-  counts = {};
+  B backend;
   transformer<B> policy(backend, config), reference = policy.clone();
   transformer<B> value = with_heads(policy, scalar_heads, 15), judge = with_heads(policy, scalar_heads, 16);
   reward_model<B> judging(judge);
   const policy_gradient_trainer<B> trainer({policy, reference, &value}, ppo{}, [&](auto trees, auto scores) { judging(trees, scores); },
                                            {.max_new_tokens = 4}, {.batch_size = 8, .max_steps = 1});
-  const double parameters = static_cast<double>(policy.size()), held = static_cast<double>(counts.held),
+  const double parameters = static_cast<double>(policy.size()), held = static_cast<double>(backend.meter().held),
                of_value = static_cast<double>(value.size());
   c.measurements.push_back({"bytes a parameter held by PPO's trainer and its reward model", held / parameters,
                             resident_bytes({{parameters, true}, {of_value, true}, {parameters, false}, {of_value, false}}) / parameters,
