@@ -179,6 +179,33 @@ TEST_CASE("policy gradients: a step ends early where the policy has gone too far
   CHECK(updates < 12);
 }
 
+TEST_CASE("policy gradients: the options that a method does not read are those that it refuses") {
+  const auto with = [](const std::function<void(policy_gradient_options&)>& give) {
+    policy_gradient_options o{.num_generations = 2, .num_ppo_epochs = 1};
+    give(o);
+    return o;
+  };
+  const std::pair<const char*, policy_gradient_options> given[] = {
+      {"kl_coef", with([](auto& o) { o.kl_coef = 0.1; })},
+      {"kl_estimator", with([](auto& o) { o.kl = kl_estimator::k3; })},
+      {"adap_kl_ctrl", with([](auto& o) { o.adap_kl_ctrl = true; })},
+      {"gamma", with([](auto& o) { o.gamma = 0.9; })},
+      {"lam", with([](auto& o) { o.lam = 0.9; })},
+      {"whiten_rewards", with([](auto& o) { o.whiten_rewards = true; })},
+      {"baseline_decay", with([](auto& o) { o.baseline_decay = 0.5; })},
+      {"scale_rewards", with([](auto& o) { o.scale_rewards = reward_scale::none; })},
+      {"num_ppo_epochs", with([](auto& o) { o.num_ppo_epochs = 4; })},
+      {"score_clip", with([](auto& o) { o.score_clip = 1; })},
+  };
+  for (const policy_gradient& method : {policy_gradient(ppo{}), policy_gradient(rloo{}), policy_gradient(grpo{}), policy_gradient(reinforce{})})
+    for (const auto& [option, options] : given) {
+      INFO(name_of(method) << " " << option);
+      const std::string answer = message_of([&] { options.check(method); });
+      CHECK((answer == "accepted") == reads_option(method, option));
+      if (!reads_option(method, option)) CHECK(answer.find(option) == 0);
+    }
+}
+
 TEST_CASE("policy gradients: what cannot be used is refused by name, and nothing is learnt from scores that are not finite") {
   const auto refused = [](const std::function<void(arrangement&)>& spoil) {
     arrangement a;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <algorithm>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <tilt/rl/advantages.hpp>
@@ -55,6 +57,19 @@ struct policy_gradient_options {
   /// With their texts, for a checkpoint.
   std::vector<named_value> values() const;
 };
+
+/// Whether a method reads an option of policy_gradient_options, by its name in `values`. Giving one that it does not read is refused.
+inline bool reads_option(const policy_gradient& method, std::string_view option) {
+  const std::string_view name = name_of(method);
+  const auto is_of = [option](std::initializer_list<std::string_view> names) {
+    return std::find(names.begin(), names.end(), option) != names.end();
+  };
+  if (is_of({"gamma", "lam", "whiten_rewards"})) return name == "ppo";
+  if (is_of({"kl_coef", "kl_estimator", "adap_kl_ctrl", "target", "horizon"})) return name != "grpo";
+  if (is_of({"num_ppo_epochs", "num_mini_batches"})) return name != "reinforce";
+  if (option == "baseline_decay") return name == "reinforce";
+  return option != "scale_rewards" || name == "grpo";
+}
 
 /// A method's hyper-parameters with their texts, for a checkpoint.
 inline std::vector<named_value> hyper_parameters(const policy_gradient& method) {
@@ -118,10 +133,10 @@ inline std::vector<named_value> policy_gradient_options::values() const {
 inline void policy_gradient_options::check(const policy_gradient& method) const {
   const policy_gradient_options usual;
   const std::string name(name_of(method));
-  const bool is_ppo = name == "ppo", is_grpo = name == "grpo", groups = name == "rloo" || is_grpo;
+  const bool groups = name == "rloo" || name == "grpo";
   const auto refuse = detail::refuse_option;
-  const auto unused = [&](bool used, const char* option, bool given) {
-    if (given && !used) detail::refuse(option, name + " does not use it", "leave it away");
+  const auto unused = [&](const char* option, bool given) {
+    if (given && !reads_option(method, option)) detail::refuse(option, name + " does not use it", "leave it away");
   };
   std::visit([](const auto& loss) { loss.check(); }, method);
   refuse(num_generations < (groups ? 2 : 1), "num_generations", static_cast<double>(num_generations),
@@ -132,9 +147,9 @@ inline void policy_gradient_options::check(const policy_gradient& method) const 
   refuse(name == "reinforce" && num_ppo_epochs * num_mini_batches != 1, num_ppo_epochs != 1 ? "num_ppo_epochs" : "num_mini_batches",
          static_cast<double>(num_ppo_epochs != 1 ? num_ppo_epochs : num_mini_batches),
          "reinforce has no ratio that would correct for a policy that has moved since it sampled; give 1");
-  unused(!is_grpo, "kl_coef", kl_coef != usual.kl_coef);
-  unused(!is_grpo, "kl_estimator", kl != usual.kl);
-  unused(!is_grpo, "adap_kl_ctrl", adap_kl_ctrl);
+  unused("kl_coef", kl_coef != usual.kl_coef);
+  unused("kl_estimator", kl != usual.kl);
+  unused("adap_kl_ctrl", adap_kl_ctrl);
   if (adap_kl_ctrl) {
     adaptive_kl_controller{kl_coef, target, horizon}.check();
   } else {
@@ -142,9 +157,9 @@ inline void policy_gradient_options::check(const policy_gradient& method) const 
     for (const auto& [option, given] : {std::pair{"target", target != usual.target}, {"horizon", horizon != usual.horizon}})
       if (given) detail::refuse(option, "only adap_kl_ctrl uses it", "leave it away, or give adap_kl_ctrl");
   }
-  unused(is_ppo, "gamma", gamma != usual.gamma);
-  unused(is_ppo, "lam", lam != usual.lam);
-  unused(is_ppo, "whiten_rewards", whiten_rewards);
+  unused("gamma", gamma != usual.gamma);
+  unused("lam", lam != usual.lam);
+  unused("whiten_rewards", whiten_rewards);
   refuse(!(gamma >= 0 && gamma <= 1), "gamma", gamma, "give 0 to 1");
   refuse(!(lam >= 0 && lam <= 1), "lam", lam, "give 0 to 1");
   detail::require_weight("missing_eos_penalty", missing_eos_penalty);
@@ -154,9 +169,9 @@ inline void policy_gradient_options::check(const policy_gradient& method) const 
   if (!early_stopping && target_kl != usual.target_kl)
     detail::refuse("target_kl", "only early_stopping uses it", "leave it away, or give early_stopping");
   detail::require_positive("target_kl", target_kl);
-  unused(name == "reinforce", "baseline_decay", baseline_decay != usual.baseline_decay);
+  unused("baseline_decay", baseline_decay != usual.baseline_decay);
   moving_baseline{baseline_decay}.check();
-  unused(is_grpo, "scale_rewards", scale_rewards != usual.scale_rewards);
+  unused("scale_rewards", scale_rewards != usual.scale_rewards);
 }
 
 }  // namespace tilt
