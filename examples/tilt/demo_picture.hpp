@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "progress.hpp"
+
 namespace tilt::program {
 
 struct plot_point {
@@ -16,16 +18,18 @@ struct plot_point {
 struct plot_series {
   std::string name, colour;
   std::vector<plot_point> points = {};
-  bool line = false;      ///< joined by a line, without marks
-  bool hollow = false;    ///< marks are rings, and nothing joins them
-  double label_x = 7, label_y = 14;  ///< where the points' labels stand, from the point
+  bool line = false;                 ///< joined by a line, without marks
+  bool hollow = false;               ///< marks are rings, and nothing joins them
+  double label_x = 7, label_y = 14;  ///< where the points' labels stand if there is room, from the point
 };
 struct plot {
   std::string title, x_label, y_label;
   std::vector<plot_series> series;
 };
 
-/// A plot as SVG text: axes with round ticks, lines, points with error bars and labels, a legend. Needs no other program.
+/// A plot as SVG text: axes with round ticks, lines, points with error bars and labels, and under it a legend in as many columns as its
+/// names leave room for. A label that would stand on a mark, another label or beyond the axes goes to another side of its point if that is
+/// better. Needs no other program.
 class svg_plot {
  public:
   explicit svg_plot(const plot& p) {
@@ -36,17 +40,33 @@ class svg_plot {
       }
     x_.settle();
     y_.settle();
-    add("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"13\">\n", width, height);
-    add("<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n", width, height);
+    std::size_t longest = 0;
+    for (const plot_series& s : p.series) longest = std::max(longest, columns(s.name));
+    const double column = legend_mark + letter * static_cast<double>(longest) + legend_gap;
+    const auto across = static_cast<std::size_t>(std::max(1.0, (width - left - right + legend_gap) / column));
+    const std::size_t rows = (p.series.size() + across - 1) / across;
+    const int whole = height + static_cast<int>(rows) * legend_row + legend_margin;
+    add("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"13\">\n", width, whole);
+    add("<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n", width, whole);
     draw_axes(p);
     for (const plot_series& s : p.series) draw(s);
-    draw_legend(p);
+    for (const plot_series& s : p.series)
+      for (const plot_point& q : s.points)
+        if (!s.line) taken_.push_back({at_x(q.x) - 5, at_y(q.y) - 5, at_x(q.x) + 5, at_y(q.y) + 5});
+    for (const plot_series& s : p.series)
+      for (const plot_point& q : s.points)
+        if (!s.line && !q.label.empty()) label(s, q);
+    for (std::size_t i = 0; i < p.series.size(); ++i)
+      draw_legend(p.series[i], left + legend_mark / 2.0 + column * static_cast<double>(i / rows),
+                  height + legend_row * (static_cast<double>(i % rows) + 0.5));
     text_ += "</svg>\n";
   }
   const std::string& text() const { return text_; }
 
  private:
   static constexpr int width = 760, height = 480, left = 64, right = 24, top = 44, bottom = 56;
+  static constexpr int legend_row = 18, legend_mark = 26, legend_gap = 18, legend_margin = 10;
+  static constexpr double letter = 7.4, small_letter = 6.4;  // widths, of most fonts at most
 
   struct axis {
     double low = 1e300, high = -1e300, tick = 1;
@@ -69,7 +89,9 @@ class svg_plot {
     std::snprintf(line, sizeof line, format, a...);
     text_ += line;
   }
-  void write(double x, double y, const char* style, const std::string& words) { add("<text x=\"%.1f\" y=\"%.1f\" %s>%s</text>\n", x, y, style, words.c_str()); }
+  void write(double x, double y, const char* style, const std::string& words) {
+    add("<text x=\"%.1f\" y=\"%.1f\" %s>%s</text>\n", x, y, style, words.c_str());
+  }
   void stroke(double x1, double y1, double x2, double y2, const char* colour, double thick) {
     add("<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" stroke-width=\"%.1f\"/>\n", x1, y1, x2, y2, colour, thick);
   }
@@ -91,13 +113,17 @@ class svg_plot {
     }
     stroke(x0, y0, x1, y0, "#444444", 1.2);
     stroke(x0, y0, x0, y1, "#444444", 1.2);
-    write(x0, y1 - 18, "font-size=\"15\" font-weight=\"bold\" fill=\"#222222\"", p.title);
+    const double room = (width - left) / (0.64 * static_cast<double>(std::max<std::size_t>(columns(p.title), 1)));  // for bold letters
+    add("<text x=\"%.1f\" y=\"%.1f\" font-size=\"%.1f\" font-weight=\"bold\" fill=\"#222222\">%s</text>\n", x0, y1 - 18,
+        std::min(15.0, room), p.title.c_str());
     write((x0 + x1) / 2, height - 14, "text-anchor=\"middle\" fill=\"#222222\"", p.x_label);
-    add("<text transform=\"translate(18 %.1f) rotate(-90)\" text-anchor=\"middle\" fill=\"#222222\">%s</text>\n", (y0 + y1) / 2, p.y_label.c_str());
+    add("<text transform=\"translate(18 %.1f) rotate(-90)\" text-anchor=\"middle\" fill=\"#222222\">%s</text>\n", (y0 + y1) / 2,
+        p.y_label.c_str());
   }
 
   void mark(double x, double y, const plot_series& s) {
-    add("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" fill=\"%s\" stroke=\"%s\" stroke-width=\"1.6\"/>\n", x, y, s.hollow ? 4.5 : 4.0, s.hollow ? "#ffffff" : s.colour.c_str(), s.colour.c_str());
+    add("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" fill=\"%s\" stroke=\"%s\" stroke-width=\"1.6\"/>\n", x, y, s.hollow ? 4.5 : 4.0,
+        s.hollow ? "#ffffff" : s.colour.c_str(), s.colour.c_str());
   }
   void draw(const plot_series& s) {
     if (s.line) {
@@ -112,23 +138,42 @@ class svg_plot {
       if (q.x_error > 0) stroke(at_x(q.x - q.x_error), at_y(q.y), at_x(q.x + q.x_error), at_y(q.y), s.colour.c_str(), 1.4);
       if (q.y_error > 0) stroke(at_x(q.x), at_y(q.y - q.y_error), at_x(q.x), at_y(q.y + q.y_error), s.colour.c_str(), 1.4);
       mark(at_x(q.x), at_y(q.y), s);
-      const char* const anchor = s.label_x > 0 ? "start" : s.label_x < 0 ? "end" : "middle";
-      const std::string style = "font-size=\"11\" fill=\"" + s.colour + "\" text-anchor=\"" + anchor + "\"";
-      if (!q.label.empty()) write(at_x(q.x) + s.label_x, at_y(q.y) + s.label_y, style.c_str(), q.label);
     }
   }
 
-  void draw_legend(const plot& p) {
-    double y = height - bottom - 14 - 18 * static_cast<double>(p.series.size() - 1);
-    for (const plot_series& s : p.series) {
-      const double x = width - right - 250;
-      if (s.line) stroke(x - 9, y, x + 9, y, s.colour.c_str(), 2);
-      else mark(x, y, s);
-      write(x + 16, y + 4, "fill=\"#222222\"", s.name);
-      y += 18;
+  struct box {
+    double x0, y0, x1, y1;
+    bool meets(const box& o) const { return x0 < o.x1 && o.x0 < x1 && y0 < o.y1 && o.y0 < y1; }
+  };
+  void label(const plot_series& s, const plot_point& q) {
+    const double wide = small_letter * static_cast<double>(columns(q.label));
+    std::pair<double, double> best;
+    box place{};
+    long fewest = -1;
+    for (const auto& [dx, dy] :
+         {std::pair{s.label_x, s.label_y}, {7.0, 14.0}, {-7.0, 14.0}, {7.0, -5.0}, {-7.0, -5.0}, {0.0, -8.0}, {0.0, 18.0}}) {
+      const double x = at_x(q.x) + dx - (dx > 0 ? 0 : dx < 0 ? wide : wide / 2), y = at_y(q.y) + dy;
+      const box b{x, y - 9, x + wide, y + 2};
+      const long wrong = std::count_if(taken_.begin(), taken_.end(), [&](const box& o) { return b.meets(o); }) +
+                         (b.x0 < left || b.x1 > width - right || b.y0 < top || b.y1 > height - bottom ? 1 : 0);
+      if (fewest < 0 || wrong < fewest) fewest = wrong, best = {dx, dy}, place = b;
     }
+    taken_.push_back(place);
+    const char* const anchor = best.first > 0 ? "start" : best.first < 0 ? "end" : "middle";
+    const std::string style = "font-size=\"11\" fill=\"" + s.colour + "\" text-anchor=\"" + anchor +
+                              "\" paint-order=\"stroke\" stroke=\"#ffffff\" stroke-width=\"3\"";
+    write(at_x(q.x) + best.first, at_y(q.y) + best.second, style.c_str(), q.label);
   }
 
+  void draw_legend(const plot_series& s, double x, double y) {
+    if (s.line)
+      stroke(x - 9, y, x + 9, y, s.colour.c_str(), 2);
+    else
+      mark(x, y, s);
+    write(x + 16, y + 4, "fill=\"#222222\"", s.name);
+  }
+
+  std::vector<box> taken_;  // by marks and labels
   axis x_, y_;
   std::string text_;
 };
