@@ -54,9 +54,10 @@ int run_full_demo(const frontier_job& job, const backend_entry& backend, const s
   const frontier_folder folder(output, options_of(job));
   const index machine = std::max<index>(1, static_cast<index>(std::thread::hardware_concurrency()));
   frontier_outcome outcome;
-  backend.compare(job, world_task(job.sizes, job.seed), folder, threads > 0 ? threads : machine, outcome);
-  const frontier_statistics found(outcome);
-  const frontier_report report(found);
+  const frontier_task task = world_task(job.sizes, job.seed);
+  backend.compare(job, task, folder, threads > 0 ? threads : machine, outcome);
+  const frontier_statistics found(job, outcome);
+  const frontier_report report(found, task.sound);
   const std::string text = report.frontier_table().text() + "\n" + report.matched_table().text() + "\n" + report.difference_table().text() +
                            "\n" + report.verdict() + "\n" + report.judge_table().text() + "\n" + report.divergence_table().text() + "\n" +
                            report.cost_table().text();

@@ -72,6 +72,7 @@ template <class T> std::vector<std::vector<std::vector<token>>> tokens_of(const 
 struct sampled_policy {
   std::vector<std::vector<double>> rewards, log_ratios;  ///< true reward and log π/π_ref of each sample
   double sentences = 0;                                  ///< share of the samples that are sentences of the language
+  std::vector<token> first = {};                         ///< the first sample of the first prompt
 };
 
 /// World: reward(tokens) and is_sentence(tokens).
@@ -81,6 +82,7 @@ sampled_policy sample_policy(const World& world, const transformer<B>& policy, t
   const auto tokens = tokens_of(samples);
   const auto reference_logps = score(reference, prompts, std::span(tokens));
   sampled_policy s{std::vector<std::vector<double>>(prompts.size()), std::vector<std::vector<double>>(prompts.size())};
+  s.first = tokens[0][0];
   double count = 0;
   for (std::size_t p = 0; p < prompts.size(); ++p)
     for (std::size_t j = 0; j < samples[p].size(); ++j) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <time.h>
 
+#include <optional>
 #include <tilt/exception.hpp>
 #include <tilt/model/heads.hpp>
 #include <tilt/rl/policy_gradient_trainer.hpp>
@@ -95,9 +96,9 @@ template <class B> class frontier_experiment {
     const double begun = thread_seconds();
     transformer<B> model = with_heads(reference_, scalar_heads, stream(seed, judge_stream));
     auto learning = reward_trainer(model, {.center_rewards_coefficient = 0.01},
-                                   {.learning_rate = 1e-3,
-                                    .batch_size = 32,
-                                    .num_train_epochs = static_cast<double>(sizes_.epochs),
+                                   {.learning_rate = sizes_.judge_learning_rate,
+                                    .batch_size = sizes_.batch,
+                                    .num_train_epochs = static_cast<double>(sizes_.judge_epochs),
                                     .lr_scheduler_type = schedule_kind::cosine,
                                     .warmup_steps = 10,
                                     .adam_beta2 = 0.95,
@@ -133,8 +134,10 @@ template <class B> class frontier_experiment {
   /// One policy, had and measured.
   frontier_result run(const frontier_cell& cell, const frontier_preferences& preferences, const rival_rewards& rivals) {
     if (cell.method->kind == frontier_kind::best_of) return choose_best(cell, preferences, rivals);
+    const index held_before = restart_meter();
     transformer<B> policy = reference_.clone();
     const double begun = thread_seconds();
+    const index apart = cell.method->kind == frontier_kind::policy_gradient ? 0 : held_before;  // others do without the reference
     frontier_result work;
     try {
       work = cell.method->kind == frontier_kind::offline           ? learn_offline(cell, preferences, policy)
@@ -142,13 +145,14 @@ template <class B> class frontier_experiment {
                                                                    : differentiate_samples(cell, policy);
     } catch (const numeric_error&) { return {.updates = work.updates, .seconds = thread_seconds() - begun}; }
     work.seconds = thread_seconds() - begun;
+    work.specimen.bytes = most_held() - static_cast<double>(apart);
     frontier_result r = stand(*task_, rivals, policy, reference_, sizes_.samples, generation(stream(cell.seed, measuring_stream)));
-    r.updates = work.updates, r.texts = work.texts, r.seconds = work.seconds;
+    r.updates = work.updates, r.texts = work.texts, r.seconds = work.seconds, r.specimen.bytes = work.specimen.bytes;
     return r;
   }
 
  private:
-  static constexpr index samples_compared = 4, samples_of_step = 112;
+  static constexpr index samples_compared = 4;
   enum what_is_drawn : std::uint64_t {
     comparison_stream = 1,
     held_out_stream,
@@ -186,11 +190,44 @@ template <class B> class frontier_experiment {
   std::vector<std::vector<std::vector<token>>> pool(const generation_options& options) {
     return tokens_of(generate(reference_, std::span<const std::vector<token>>(task_->held_out), sizes_.pool, options));
   }
-  transformer<B> judge(const frontier_preferences& preferences) {
-    transformer<B> model = with_heads(reference_, scalar_heads, 0);
-    put(preferences.judge, model);
-    return model;
+  /// What best-of-N chooses from, kept for the next cell of the seed.
+  struct pool_of_seed {
+    index seed = 0;
+    std::vector<std::vector<std::vector<token>>> samples;
+    double seconds = 0, bytes = 0;
+  };
+  const pool_of_seed& best_of_pool(index seed) {
+    if (pool_.seed != seed) {
+      const double begun = thread_seconds();
+      restart_meter();
+      pool_ = {seed, pool(generation(stream(seed, pool_stream)))};
+      pool_.seconds = thread_seconds() - begun, pool_.bytes = most_held();
+    }
+    return pool_;
   }
+
+  /// Bytes that the backend holds now, from which `most_held` counts on; 0 and NaN for a backend that does not count.
+  index restart_meter() {
+    if constexpr (requires(B & b) { b.meter(); }) {
+      reference_.backend().meter().restart();
+      return reference_.backend().meter().held;
+    }
+    return 0;
+  }
+  double most_held() {
+    if constexpr (requires(B & b) { b.meter(); }) return static_cast<double>(reference_.backend().meter().highest);
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+
+  /// A seed's reward model.
+  struct learned_reward {
+    learned_reward(const frontier_experiment& of, const frontier_preferences& preferences)
+        : network(with_heads(of.reference_, scalar_heads, 0)), model(network) {
+      put(preferences.judge, network);
+    }
+    transformer<B> network;
+    reward_model<B> model;
+  };
 
   /// The large epsilon leaves weights alone whose gradient is noise: otherwise Adam moves all of them alike, and with them the texts that
   /// are in no example.
@@ -199,7 +236,7 @@ template <class B> class frontier_experiment {
     const auto& examples = m.data == frontier_data::pairs      ? preferences.data.trees
                            : m.data == frontier_data::verdicts ? preferences.data.verdicts
                                                                : preferences.lists;
-    const index together = m.data == frontier_data::pairs ? 32 : m.data == frontier_data::verdicts ? 32 * samples_compared : 64;
+    const index together = sizes_.batch * (m.data == frontier_data::pairs ? 1 : m.data == frontier_data::verdicts ? samples_compared : 2);
     trainer<B, any_objective<float>> run(policy, m.objective(cell.strength),
                                          {.learning_rate = cell.learning_rate,
                                           .batch_size = together,
@@ -219,22 +256,24 @@ template <class B> class frontier_experiment {
     const frontier_method& m = *cell.method;
     const policy_gradient algorithm = m.algorithm(cell.strength);
     const bool is_ppo = std::holds_alternative<ppo>(algorithm), is_grpo = std::holds_alternative<grpo>(algorithm);
-    transformer<B> judging = judge(preferences), value = with_heads(reference_, scalar_heads, stream(cell.seed, training_stream));
-    reward_model<B> learned(judging);
+    std::optional<transformer<B>> value;
+    if (is_ppo) value = with_heads(reference_, scalar_heads, stream(cell.seed, training_stream));
+    std::optional<learned_reward> learned;
+    if (!m.true_reward) learned.emplace(*this, preferences);
     const auto scored = [&](std::span<const prompt_tree> trees, std::span<double> scores) {
-      if (!m.true_reward) return learned(trees, scores);
+      if (learned) return learned->model(trees, scores);
       std::size_t at = 0;
       for (const prompt_tree& tree : trees)
         for (const response& r : tree.responses) scores[at++] = task_->reward(r.tokens);
     };
     policy_gradient_options options{.num_generations = m.samples_of_prompt,
                                     .max_new_tokens = task_->max_new_tokens,
-                                    .num_ppo_epochs = ppo_epochs,
+                                    .num_ppo_epochs = sizes_.ppo_epochs,
                                     .num_mini_batches = ppo_mini_batches};
     if (!is_grpo) options.kl_coef = cell.strength;
-    policy_gradient_trainer<B> run({policy, reference_, is_ppo ? &value : nullptr}, algorithm, scored, options,
+    policy_gradient_trainer<B> run({policy, reference_, is_ppo ? &*value : nullptr}, algorithm, scored, options,
                                    {.learning_rate = cell.learning_rate,
-                                    .batch_size = samples_of_step / m.samples_of_prompt,
+                                    .batch_size = sizes_.step_samples / m.samples_of_prompt,
                                     .max_steps = sizes_.steps,
                                     .lr_scheduler_type = schedule_kind::constant,
                                     .seed = stream(cell.seed, training_stream)});
@@ -258,8 +297,8 @@ template <class B> class frontier_experiment {
     for (const auto& p : task_->prompts) prompts.push_back({p});
     example_order order(static_cast<index>(prompts.size()), true, stream(cell.seed, training_stream));
     frontier_result r{.updates = 0, .texts = 0};
-    const index together = std::min<index>(samples_of_step, static_cast<index>(prompts.size()));
-    for (index step = 0; step < sizes_.steps * ppo_epochs * ppo_mini_batches; ++step) {
+    const index together = std::min<index>(sizes_.step_samples, static_cast<index>(prompts.size()));
+    for (index step = 0; step < sizes_.steps * sizes_.ppo_epochs * ppo_mini_batches; ++step) {
       rollout<float> samples;
       sample_responses(policy, std::span<const prompt_tree>(prompts), order.epoch(step).first(static_cast<std::size_t>(together)), 1,
                        generation(stream(cell.seed, training_stream)), static_cast<std::uint64_t>(step * together), samples);
@@ -280,16 +319,17 @@ template <class B> class frontier_experiment {
   }
 
   frontier_result choose_best(const frontier_cell& cell, const frontier_preferences& preferences, const rival_rewards& rivals) {
+    const auto& samples = best_of_pool(cell.seed).samples;
     const double begun = thread_seconds();
-    const auto samples = pool(generation(stream(cell.seed, pool_stream)));
+    restart_meter();
     std::vector<std::vector<pooled_text>> pools;
-    transformer<B> judging = judge(preferences);
-    reward_model<B> learned(judging);
+    std::optional<learned_reward> learned;
+    if (!cell.method->true_reward) learned.emplace(*this, preferences);
     for (std::size_t p = 0; p < samples.size(); ++p) {
       prompt_tree tree{task_->held_out[p]};
       for (const auto& tokens : samples[p]) tree.responses.push_back({tokens});
       std::vector<double> scores(samples[p].size());
-      if (!cell.method->true_reward) learned({&tree, 1}, scores);
+      if (learned) learned->model({&tree, 1}, scores);
       pools.emplace_back();
       for (std::size_t j = 0; j < samples[p].size(); ++j) {
         const double reward = task_->reward(samples[p][j]);
@@ -298,7 +338,8 @@ template <class B> class frontier_experiment {
     }
     frontier_result r = best_of(pools, rivals, cell.strength);
     r.texts = cell.strength, r.updates = 0;  // for one answer
-    r.seconds = (thread_seconds() - begun) * cell.strength / static_cast<double>(samples.size() * samples[0].size());
+    r.seconds = (pool_.seconds + thread_seconds() - begun) * cell.strength / static_cast<double>(samples.size() * samples[0].size());
+    r.specimen.bytes = std::max(pool_.bytes, most_held());
     return r;
   }
 
@@ -306,6 +347,7 @@ template <class B> class frontier_experiment {
   frontier_sizes sizes_;
   std::uint64_t seed_;
   transformer<B> reference_;
+  pool_of_seed pool_;
 };
 
 }  // namespace tilt::program

@@ -16,14 +16,21 @@
 
 namespace tilt::program {
 
+/// What one of a method's trainings shows beside its numbers.
+struct frontier_specimen {
+  double bytes = std::numeric_limits<double>::quiet_NaN();  ///< of the backend, the most at once; NaN where it does not count them
+  std::string text = {};                                    ///< the policy's first one for the first held-out prompt, on one line
+};
+
 /// What a cell came to: the policy over fresh samples for prompts that it has not seen. NaN where its training ended in numbers that are not finite.
 struct frontier_result {
   double reward = std::numeric_limits<double>::quiet_NaN(), reward_error = reward;  ///< true reward
   double kl = reward, kl_error = reward;                                            ///< KL(π‖π_ref) in nats a text
-  double sentences = reward;                                                        ///< share of its texts that the language has
+  double sound = reward;                                                            ///< share of its texts that the task accepts
   double win_rate = reward;                                                         ///< against the reference; a tie is half a win
   double updates = 0, texts = 0;  ///< of the optimiser; run through in training, each time anew
   double seconds = 0;             ///< of one core, training and sampling for it
+  frontier_specimen specimen = {};
 
   bool finite() const { return std::isfinite(reward) && std::isfinite(kl); }
 };
@@ -72,17 +79,23 @@ class frontier_folder {
     return c.method->name + "_" + detail::exact_text(c.strength) + "_rate_" + detail::exact_text(c.learning_rate) + "_seed_" +
            std::to_string(c.seed);
   }
+  static std::string specimen_name(const frontier_method& m) { return "specimen_" + m.name; }
   static std::string judge_name(index seed) { return std::string("reward-model_seed_").append(std::to_string(seed)); }
 
   std::optional<frontier_result> find(const frontier_cell& c) const {
     frontier_result r;
-    return read(name_of(c), {&r.reward, &r.reward_error, &r.kl, &r.kl_error, &r.sentences, &r.win_rate, &r.updates, &r.texts, &r.seconds})
+    return read(name_of(c), {&r.reward, &r.reward_error, &r.kl, &r.kl_error, &r.sound, &r.win_rate, &r.updates, &r.texts, &r.seconds})
                ? std::optional(r)
                : std::nullopt;
   }
   void keep(const frontier_cell& c, const frontier_result& r) const {
-    write(name_of(c), {r.reward, r.reward_error, r.kl, r.kl_error, r.sentences, r.win_rate, r.updates, r.texts, r.seconds});
+    write(name_of(c), {r.reward, r.reward_error, r.kl, r.kl_error, r.sound, r.win_rate, r.updates, r.texts, r.seconds});
   }
+  std::optional<frontier_specimen> find_specimen(const frontier_method& m) const {
+    frontier_specimen s;
+    return read(specimen_name(m), {&s.bytes}, &s.text) ? std::optional(s) : std::nullopt;
+  }
+  void keep_specimen(const frontier_method& m, const frontier_specimen& s) const { write(specimen_name(m), {s.bytes}, s.text); }
   std::optional<judge_result> find_judge(index seed) const {
     judge_result r;
     return read(judge_name(seed),
@@ -112,7 +125,8 @@ class frontier_folder {
 
  private:
   std::filesystem::path file_of(const std::string& name) const { return path_ / "cells" / (name + ".tsv"); }
-  bool read(const std::string& name, std::initializer_list<double*> into) const {
+  /// Numbers between tabs, and behind them a text.
+  bool read(const std::string& name, std::initializer_list<double*> into, std::string* text = nullptr) const {
     std::ifstream in(file_of(name));
     std::string word;
     for (double* v : into) {
@@ -121,12 +135,14 @@ class frontier_folder {
       *v = std::strtod(word.c_str(), &end);
       if (*end != '\0') return false;
     }
+    if (text != nullptr && in.get() == '\t') std::getline(in, *text);
     return true;
   }
-  void write(const std::string& name, std::initializer_list<double> values) const {
-    std::string text;
-    for (const double v : values) text.append(text.empty() ? "" : "\t").append(detail::exact_text(v));
-    write_file(file_of(name), text + "\n");
+  void write(const std::string& name, std::initializer_list<double> values, const std::string& text = {}) const {
+    std::string line;
+    for (const double v : values) line.append(line.empty() ? "" : "\t").append(detail::exact_text(v));
+    if (!text.empty()) line.append("\t").append(text);
+    write_file(file_of(name), line + "\n");
   }
 
   std::filesystem::path path_;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The methods that are compared, with their strengths.
+// The methods that are compared, with their strengths and hyper-parameters.
 #include "frontier_plan.hpp"
+
+#include <algorithm>
+#include <tilt/train/reward.hpp>
 
 namespace tilt::program {
 
@@ -15,8 +18,7 @@ const std::vector<frontier_method>& frontier_methods() {
        .strength = "β",
        .strengths = {2, 1, 0.5, 0.2},
        .grid_strength = 0.5,
-       .objective = [](double beta) -> any_objective<float> { return preference_objective<dpo>(dpo{.beta = beta}); },
-       .settings = "β"},
+       .objective = [](double beta) -> any_objective<float> { return preference_objective<dpo>(dpo{.beta = beta}); }},
       {.name = "ipo",
        .label = "IPO",
        .colour = "#d55e00",
@@ -25,8 +27,7 @@ const std::vector<frontier_method>& frontier_methods() {
        .grid_strength = 0.1,
        .objective = [](double beta) -> any_objective<float> {
          return preference_objective<ipo>(ipo{.beta = beta, .token_average = false});
-       },
-       .settings = "β"},
+       }},
       {.name = "kto",
        .label = "KTO",
        .colour = "#aa4499",
@@ -34,8 +35,7 @@ const std::vector<frontier_method>& frontier_methods() {
        .strengths = {2, 1, 0.5, 0.2},
        .grid_strength = 0.5,
        .data = data::verdicts,
-       .objective = [](double beta) -> any_objective<float> { return labelled_objective<kto>(kto{.beta = beta}); },
-       .settings = "β, two weights"},
+       .objective = [](double beta) -> any_objective<float> { return labelled_objective<kto>(kto{.beta = beta}); }},
       {.name = "unlikelihood",
        .label = "DPO and unlikelihood",
        .strength = "w",
@@ -44,8 +44,7 @@ const std::vector<frontier_method>& frontier_methods() {
        .data = data::lists,
        .objective = [](double w) -> any_objective<float> {
          return list_objective<dpo_negatives>(dpo_negatives{.beta = 1, .negative_weight = w});
-       },
-       .settings = "β, w"},
+       }},
       {.name = "ppo-learned",
        .label = "PPO, learned reward",
        .colour = "#009e73",
@@ -53,8 +52,7 @@ const std::vector<frontier_method>& frontier_methods() {
        .strength = "β",
        .strengths = {2, 1, 0.5, 0.2},
        .grid_strength = 0.5,
-       .algorithm = proximal,
-       .settings = "β, clip range, the value's clip range, its weight, γ, λ, epochs, mini-batches; the reward model's training"},
+       .algorithm = proximal},
       {.name = "ppo-true",
        .label = "PPO, true reward",
        .colour = "#117733",
@@ -63,8 +61,7 @@ const std::vector<frontier_method>& frontier_methods() {
        .strengths = {2, 1, 0.5, 0.2},
        .grid_strength = 0.5,
        .true_reward = true,
-       .algorithm = proximal,
-       .settings = "β, clip range, the value's clip range, its weight, γ, λ, epochs, mini-batches"},
+       .algorithm = proximal},
       {.name = "rloo",
        .label = "RLOO, learned reward",
        .colour = "#ddaa33",
@@ -73,8 +70,7 @@ const std::vector<frontier_method>& frontier_methods() {
        .strengths = {1, 0.5, 0.2},
        .grid_strength = 0.5,
        .algorithm = [](double) -> policy_gradient { return rloo{}; },
-       .samples_of_prompt = 4,
-       .settings = "β, clip range, samples a prompt, epochs, mini-batches; the reward model's training"},
+       .samples_of_prompt = 4},
       {.name = "grpo",
        .label = "GRPO, learned reward",
        .colour = "#882255",
@@ -83,23 +79,20 @@ const std::vector<frontier_method>& frontier_methods() {
        .strengths = {1, 0.5, 0.2},
        .grid_strength = 0.5,
        .algorithm = [](double beta) -> policy_gradient { return grpo{.beta = beta}; },
-       .samples_of_prompt = 4,
-       .settings = "β, clip range, samples a prompt, epochs, mini-batches; the reward model's training"},
+       .samples_of_prompt = 4},
       {.name = "best-of-learned",
        .label = "best of N, learned reward",
        .colour = "#999999",
        .kind = kind::best_of,
        .strength = "N",
-       .strengths = {2, 4, 8, 16},
-       .settings = "N; the reward model's training"},
+       .strengths = {2, 4, 8, 16}},
       {.name = "best-of-true",
        .label = "best of N, true reward",
        .colour = "#555555",
        .kind = kind::best_of,
        .strength = "N",
        .strengths = {2, 4, 8, 16},
-       .true_reward = true,
-       .settings = "N"},
+       .true_reward = true},
       {.name = "differentiated",
        .label = "r − β·KL differentiated",
        .kind = kind::differentiated,
@@ -107,9 +100,37 @@ const std::vector<frontier_method>& frontier_methods() {
        .strengths = {0.5},
        .learning_rate = 1e-5,
        .grid_strength = 0.5,
-       .true_reward = true,
-       .settings = "β"}};
+       .true_reward = true}};
   return methods;
 }
+
+namespace {
+
+std::vector<std::string> names_of(const std::vector<named_value>& values) {
+  std::vector<std::string> names;
+  for (const named_value& v : values) names.push_back(v.name);
+  return names;
+}
+
+std::vector<std::string> without(std::vector<std::string> names, const std::vector<std::string>& others) {
+  std::erase_if(names, [&](const std::string& name) { return std::find(others.begin(), others.end(), name) != others.end(); });
+  return names;
+}
+
+}  // namespace
+
+std::vector<std::string> hyper_parameters_of(const frontier_method& m) {
+  if (m.kind == frontier_kind::offline)
+    return without(names_of(m.objective(m.grid_strength).hyper_parameters()), names_of(preference_terms{}.values()));
+  if (m.kind != frontier_kind::policy_gradient) return {m.strength};
+  const policy_gradient algorithm = m.algorithm(m.grid_strength);
+  std::vector<std::string> names = names_of(hyper_parameters(algorithm));
+  const std::vector<std::string> of_task = {"reward_model", "end_tokens", "max_new_tokens"};  // what is scored, and how long it may be
+  for (const std::string& name : without(names_of(policy_gradient_options{}.values()), of_task))
+    if (reads_option(algorithm, name)) names.push_back(name);
+  return names;
+}
+
+std::vector<std::string> hyper_parameters_of_reward_model() { return names_of(reward_objective{}.hyper_parameters()); }
 
 }  // namespace tilt::program

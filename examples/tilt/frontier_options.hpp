@@ -19,12 +19,21 @@ inline std::vector<named_value> options_of(const frontier_job& job) {
           {"language", number(s.language)},
           {"comparisons", number(s.comparisons)},
           {"epochs", number(s.epochs)},
+          {"judge_epochs", number(s.judge_epochs)},
+          {"judge_learning_rate", number(s.judge_learning_rate)},
+          {"batch", number(s.batch)},
           {"steps", number(s.steps)},
+          {"step_samples", number(s.step_samples)},
+          {"ppo_epochs", number(s.ppo_epochs)},
           {"samples", number(s.samples)},
           {"pool", number(s.pool)},
           {"seeds", number(s.seeds)},
           {"learning_rates", rates},
-          {"grid_seeds", number(s.grid_seeds)}};
+          {"grid_seeds", number(s.grid_seeds)},
+          {"prompts", number(s.prompts)},
+          {"held_out", number(s.held_out)},
+          {"prompt_tokens", number(s.prompt_tokens)},
+          {"new_tokens", number(s.new_tokens)}};
 }
 
 }  // namespace tilt::program

@@ -12,15 +12,19 @@ namespace tilt::program {
 /// A comparison's tables, numbers and picture.
 class frontier_report {
  public:
-  explicit frontier_report(const frontier_statistics& found) : found_(&found) {}
+  /// sound: what texts that the task accepts are called.
+  frontier_report(const frontier_statistics& found, std::string sound) : found_(&found), sound_(std::move(sound)) {}
+
+  const frontier_job& job() const { return found_->job(); }
+  const std::string& sound() const { return sound_; }
+  double learning_rate(std::string_view name) const { return method(name).learning_rate; }
 
   /// Every method at every strength.
   table frontier_table() const {
-    const bool exact = !found_->outcome().frontier.empty();
-    table t({"method", "strength", "true reward", "KL", "most at that KL", "share of the gain", "wins", "sentences", "diverged"});
+    table t({"method", "strength", "true reward", "KL", "most at that KL", "share of the gain", "wins", sound_, "diverged"});
     const frontier_result& reference = found_->outcome().reference;
-    t.row({"reference", "", with_error(reference.reward, reference.reward_error, 2), "0",
-           exact ? decimal(found_->reference_reward(), 2) : "", "", decimal(reference.win_rate, 2), decimal(reference.sentences, 2), ""});
+    t.row({"reference", "", with_error(reference.reward, reference.reward_error, 2), "0", decimal(found_->reference_reward(), 2), "",
+           decimal(reference.win_rate, 2), decimal(reference.sound, 2), ""});
     const frontier_method* before = nullptr;
     for (const frontier_row& r : found_->rows()) {
       if (r.method != before) t.rule();
@@ -28,7 +32,7 @@ class frontier_report {
       t.row({r.method != before ? r.method->label : "", r.method->strength + " " + number(r.strength), spread(r.reward), spread(r.kl),
              std::isfinite(most) ? decimal(most, 2) : "",
              gain > least_gain ? spread({(r.reward.value - found_->reference_reward()) / gain, r.reward.error / gain}) : "",
-             decimal(r.win_rate, 2), decimal(r.sentences, 2), std::to_string(r.diverged) + " of " + std::to_string(r.seeds)});
+             decimal(r.win_rate, 2), decimal(r.sound, 2), std::to_string(r.diverged) + " of " + std::to_string(r.seeds)});
       before = r.method;
     }
     return t;
@@ -39,7 +43,7 @@ class frontier_report {
     std::vector<std::string> header = {"method"};
     for (const double kl : matched_kls) header.push_back("KL " + number(kl));
     table t(header);
-    for (const frontier_method& m : frontier_methods()) {
+    for (const frontier_method& m : found_->job().methods) {
       if (m.strengths.size() < 2) continue;
       std::vector<std::string> cells = {m.label};
       for (const double kl : matched_kls) cells.push_back(of_seeds(found_->rewards_at(m, kl)));
@@ -47,8 +51,8 @@ class frontier_report {
     }
     if (!found_->outcome().frontier.empty()) {
       t.rule();
-      std::vector<std::string> cells = {"the most there is"};
-      for (const double kl : matched_kls) cells.push_back(decimal(found_->most(kl), 2));
+      std::vector<std::string> cells = {found_->outcome().exact ? "the most there is" : "the most there is, estimated"};
+      for (const double kl : matched_kls) cells.push_back(spread({found_->most(kl), std::numeric_limits<double>::quiet_NaN()}));
       t.row(cells);
     }
     return t;
@@ -60,8 +64,10 @@ class frontier_report {
     for (const double kl : matched_kls) header.push_back("KL " + number(kl));
     table t(header);
     for (const char* name : {"ppo-learned", "ppo-true", "rloo", "grpo", "best-of-learned", "ipo", "kto"}) {
-      std::vector<std::string> cells = {method(name).label};
-      for (const double kl : matched_kls) cells.push_back(of_seeds(found_->differences_at(method("dpo"), method(name), kl)));
+      const frontier_method* const other = find(name);
+      if (other == nullptr) continue;
+      std::vector<std::string> cells = {other->label};
+      for (const double kl : matched_kls) cells.push_back(of_seeds(found_->differences_at(method("dpo"), *other, kl)));
       t.row(cells);
     }
     return t;
@@ -110,12 +116,12 @@ class frontier_report {
   /// How many trainings diverge at each learning rate.
   table divergence_table() const {
     std::set<double> rates;
-    for (const frontier_method& m : frontier_methods())
+    for (const frontier_method& m : found_->job().methods)
       for (const double rate : found_->learning_rates(m)) rates.insert(rate);
     std::vector<std::string> header = {"method"};
     for (const double rate : rates) header.push_back(number(rate));
     table t(header);
-    for (const frontier_method& m : frontier_methods()) {
+    for (const frontier_method& m : found_->job().methods) {
       if (m.grid_strength == 0) continue;
       std::vector<std::string> cells = {m.label + ", " + m.strength + " " + number(m.grid_strength)};
       for (const double rate : rates) {
@@ -130,19 +136,67 @@ class frontier_report {
   }
 
   table cost_table() const {
-    table t({"method", "models", "trained", "bytes a weight", "forward passes a text", "and once", "updates", "texts", "core seconds",
-             "to be chosen"});
-    for (const frontier_method& m : frontier_methods()) {
-      const frontier_cost c = cost_of(m);
-      double seconds = 0, updates = 0, texts = 0, rows = 0;
+    const bool metered =
+        std::any_of(found_->rows().begin(), found_->rows().end(), [](const frontier_row& r) { return std::isfinite(r.bytes); });
+    std::vector<std::string> header = {"method", "models", "trained", "bytes a weight"};
+    if (metered) header.push_back("MB at most");
+    for (const char* of : {"forward passes a text", "and once", "updates", "texts", "core seconds", "hyper-parameters"})
+      header.push_back(of);
+    table t(header);
+    for (const frontier_method& m : found_->job().methods) {
+      const frontier_cost c = cost_of(m, found_->job().sizes);
+      double seconds = 0, updates = 0, texts = 0, rows = 0, bytes = std::numeric_limits<double>::quiet_NaN();
       for (const frontier_row& r : found_->rows())
-        if (r.method == &m) seconds += r.seconds, updates += r.updates, texts += r.texts, rows += 1;
+        if (r.method == &m) seconds += r.seconds, updates += r.updates, texts += r.texts, bytes = std::fmax(bytes, r.bytes), rows += 1;
       const bool best = m.kind == frontier_kind::best_of;
-      t.row({m.label, std::to_string(c.models), std::to_string(c.trained), std::to_string(c.bytes_a_weight), std::to_string(c.forwards),
-             std::to_string(c.once), decimal(updates / rows, 0), best ? "N an answer" : decimal(texts / rows, 0),
-             decimal(seconds / rows, best ? 4 : 1), m.settings});
+      std::vector<std::string> cells = {m.label, std::to_string(c.models), std::to_string(c.trained), std::to_string(c.bytes_a_weight)};
+      if (metered) cells.push_back(decimal(bytes / 1e6, 1));
+      std::string settings = std::to_string(hyper_parameters_of(m).size());
+      if (needs_reward_model(m)) settings += " + " + std::to_string(hyper_parameters_of_reward_model().size());
+      for (std::string& cell :
+           std::vector<std::string>{std::to_string(c.forwards), std::to_string(c.once), decimal(updates / rows, 0),
+                                    best ? "N an answer" : decimal(texts / rows, 0), decimal(seconds / rows, best ? 4 : 1), settings})
+        cells.push_back(std::move(cell));
+      t.row(cells);
     }
     return t;
+  }
+
+  /// The hyper-parameters' names, for Markdown: methods with the same ones in one line.
+  std::string hyper_parameter_list() const {
+    std::vector<std::pair<std::vector<std::string>, std::string>> lines;
+    const auto add = [&lines](const std::vector<std::string>& names, const std::string& of) {
+      for (auto& [known, methods] : lines)
+        if (known == names) return void(methods += "; " + of);
+      lines.emplace_back(names, of);
+    };
+    for (const frontier_method& m : found_->job().methods) add(hyper_parameters_of(m), m.label);
+    add(hyper_parameters_of_reward_model(), "the reward model");
+    std::string text;
+    for (const auto& [names, methods] : lines) {
+      text.append("- ").append(methods).append(": ");
+      for (std::size_t i = 0; i < names.size(); ++i) text.append(i == 0 ? "`" : ", `").append(names[i]).append("`");
+      text.append("\n");
+    }
+    return text;
+  }
+
+  /// For the same prompt, the first text of each method's policy at its greatest strength, of the first seed, for Markdown.
+  std::string examples() const {
+    std::string text = "- *reference*: " + found_->outcome().reference.specimen.text + "\n";
+    for (const frontier_method& m : found_->job().methods)
+      for (const auto& [c, r] : found_->outcome().cells)
+        if (c.method == &m && is_specimen(c) && !r.specimen.text.empty())
+          text.append("- *")
+              .append(m.label)
+              .append(", ")
+              .append(m.strength)
+              .append(" ")
+              .append(number(c.strength))
+              .append("*: ")
+              .append(r.specimen.text)
+              .append("\n");
+    return text;
   }
 
   table judge_table() const {
@@ -160,12 +214,12 @@ class frontier_report {
   /// Every cell as tab-separated numbers; without times, so that the same options give the same bytes.
   std::string numbers() const {
     std::string t =
-        "method\tstrength\tlearning_rate\tseed\treward\treward_error\tkl\tkl_error\tsentences\twin_rate\tupdates\ttexts\tdiverged\n";
+        "method\tstrength\tlearning_rate\tseed\treward\treward_error\tkl\tkl_error\tsound\twin_rate\tupdates\ttexts\tdiverged\n";
     for (const auto& [c, r] : found_->outcome().cells) {
       t.append(c.method->name);
       const auto cell = [&t](const std::string& text) { t.append("\t").append(text); };
       for (const double v : {c.strength, c.learning_rate, static_cast<double>(c.seed)}) cell(number(v));
-      for (const double v : {r.reward, r.reward_error, r.kl, r.kl_error, r.sentences, r.win_rate}) cell(decimal(v, 6));
+      for (const double v : {r.reward, r.reward_error, r.kl, r.kl_error, r.sound, r.win_rate}) cell(decimal(v, 6));
       for (const double v : {r.updates, r.texts}) cell(decimal(v, 0));
       cell(diverged(r, found_->outcome().reference) ? "1" : "0");
       t.append("\n");
@@ -182,7 +236,8 @@ class frontier_report {
     for (const frontier_row& r : found_->rows())
       if (drawn(r)) farthest = std::max(farthest, r.kl.value + (std::isfinite(r.kl.error) ? r.kl.error : 0));
     if (!found_->outcome().frontier.empty()) {
-      plot_series line{"π_ref·exp(r/β)/Z, the most there is", "#222222", {{0, found_->reference_reward()}}, true};
+      const std::string estimated = found_->outcome().exact ? "" : ", estimated";
+      plot_series line{"π_ref·exp(r/β)/Z, the most there is" + estimated, "#222222", {{0, found_->reference_reward()}}, true};
       for (const auto& [beta, o] : found_->outcome().frontier)
         if (o.kl <= 1.05 * farthest) line.points.push_back({o.kl, o.reward});
       p.series.push_back(std::move(line));
@@ -222,15 +277,20 @@ class frontier_report {
     return spread(over_seeds(values)) +
            (static_cast<index>(values.size()) < found_->seeds() ? " (" + std::to_string(values.size()) + ")" : "");
   }
-  static const frontier_method& method(std::string_view name) {
-    for (const frontier_method& m : frontier_methods())
-      if (m.name == name) return m;
+  const frontier_method* find(std::string_view name) const {
+    for (const frontier_method& m : found_->job().methods)
+      if (m.name == name) return &m;
+    return nullptr;
+  }
+  const frontier_method& method(std::string_view name) const {
+    if (const frontier_method* const m = find(name)) return *m;
     throw error("comparison: there is no such method");
   }
 
   static constexpr double farthest_drawn = 9, least_gain = 0.1;  // of less, a share is noise
 
   const frontier_statistics* found_;
+  std::string sound_;
 };
 
 }  // namespace tilt::program

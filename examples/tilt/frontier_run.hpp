@@ -18,12 +18,12 @@ template <class MakeBackend>
 frontier_outcome run_frontier(const frontier_job& job, const frontier_task& task, const frontier_folder& folder, index threads,
                               const MakeBackend& make_backend) {
   using B = decltype(make_backend());
-  const std::vector<frontier_cell> cells = frontier_cells(job.sizes);
+  const std::vector<frontier_cell> cells = frontier_cells(job);
   const index seeds = std::max(job.sizes.seeds, job.sizes.grid_seeds);
   std::vector<index> missing;
   std::vector<bool> seed_is_needed(static_cast<std::size_t>(seeds), false);
   for (std::size_t c = 0; c < cells.size(); ++c)
-    if (!folder.find(cells[c])) {
+    if (!folder.find(cells[c]) || (is_specimen(cells[c]) && !folder.find_specimen(*cells[c].method))) {
       missing.push_back(static_cast<index>(c));
       seed_is_needed[static_cast<std::size_t>(cells[c].seed - 1)] = true;
     }
@@ -94,18 +94,32 @@ frontier_outcome run_frontier(const frontier_job& job, const frontier_task& task
   });
   share(static_cast<index>(missing.size()), [&](frontier_experiment<B>& experiment, index i) {
     const frontier_cell& cell = cells[static_cast<std::size_t>(missing[static_cast<std::size_t>(i)])];
-    folder.keep(cell, experiment.run(cell, preferences[static_cast<std::size_t>(cell.seed - 1)], rivals));
+    const frontier_result result = experiment.run(cell, preferences[static_cast<std::size_t>(cell.seed - 1)], rivals);
+    if (is_specimen(cell)) folder.keep_specimen(*cell.method, result.specimen);
+    folder.keep(cell, result);
     tell(frontier_folder::name_of(cell));
   });
   bar.finish();
 
-  for (const frontier_cell& c : cells) outcome.cells.emplace_back(c, folder.find(c).value());
+  for (const frontier_cell& c : cells) {
+    outcome.cells.emplace_back(c, folder.find(c).value());
+    if (is_specimen(c)) outcome.cells.back().second.specimen = folder.find_specimen(*c.method).value();
+  }
   outcome.reference = first.stand_of_reference(rivals);
   if (task.world) {
     const exact_reference exact(*task.world, first.reference(), task.held_out);
-    outcome.exact_reference_reward = exact.of_reference();
+    outcome.exact = true;
+    outcome.reference_reward = exact.of_reference();
     for (double beta = 50; beta > 0.09; beta *= 0.9) outcome.frontier.emplace_back(beta, exact.of_reward(beta));
-    for (const double beta : frontier_methods().front().strengths) outcome.aims.emplace_back(beta, exact.of_reward(beta));
+    for (const double beta : job.methods.front().strengths) outcome.aims.emplace_back(beta, exact.of_reward(beta));
+  } else {
+    constexpr double enough = 10;  // texts that an estimate rests on
+    const auto add = [&](std::vector<std::pair<double, optimum>>& line, double beta) {
+      if (const estimated_optimum e = estimate_optimum(rivals, beta); e.texts >= enough) line.emplace_back(beta, e.at);
+    };
+    outcome.reference_reward = estimate_optimum(rivals, 1e9).at.reward;
+    for (double beta = 50; beta > 0.01; beta *= 0.9) add(outcome.frontier, beta);
+    for (const double beta : job.methods.front().strengths) add(outcome.aims, beta);
   }
   return outcome;
 }

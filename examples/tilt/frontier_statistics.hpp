@@ -28,10 +28,10 @@ inline double student_quantile(std::size_t n) {
   return n < 2 ? std::numeric_limits<double>::infinity() : n <= std::size(by_freedom) ? by_freedom[n - 2] : 2.228;
 }
 
-/// A training has diverged where its numbers are not finite, its true reward is below the reference's, or more than half of its texts are none
-/// of the language. The reward has to be below by two standard errors.
+/// A training has diverged where its numbers are not finite, its true reward is below the reference's, or more than half of its texts are not
+/// sound. The reward has to be below by two standard errors.
 inline bool diverged(const frontier_result& r, const frontier_result& reference) {
-  return !r.finite() || r.reward + 2 * std::hypot(r.reward_error, reference.reward_error) < reference.reward || r.sentences < 0.5;
+  return !r.finite() || r.reward + 2 * std::hypot(r.reward_error, reference.reward_error) < reference.reward || r.sound < 0.5;
 }
 
 /// A method at one strength, over the seeds.
@@ -40,21 +40,24 @@ struct frontier_row {
   double strength = 0;
   index seeds = 0, diverged = 0;
   estimate reward, kl;  ///< over the seeds whose numbers are finite, as all that follow
-  double sentences = 0, win_rate = 0, seconds = 0, updates = 0, texts = 0;
+  double sound = 0, win_rate = 0, seconds = 0, updates = 0, texts = 0;
+  double bytes = std::numeric_limits<double>::quiet_NaN();  ///< of the specimen, in its row
 };
 
 /// What follows from the cells.
 class frontier_statistics {
  public:
-  explicit frontier_statistics(const frontier_outcome& outcome) : outcome_(&outcome) {
-    for (const frontier_method& m : frontier_methods())
+  /// Both must outlive it.
+  frontier_statistics(const frontier_job& job, const frontier_outcome& outcome) : job_(&job), outcome_(&outcome) {
+    for (const frontier_method& m : job.methods)
       for (const double strength : m.strengths) rows_.push_back(row(m, strength));
   }
 
+  const frontier_job& job() const { return *job_; }
   const frontier_outcome& outcome() const { return *outcome_; }
   const std::vector<frontier_row>& rows() const { return rows_; }
 
-  /// The most reward that a policy of this KL can have: on the line of exact optima, which is concave. NaN where it is not known.
+  /// The most reward that a policy of this KL can have: on the line of optima, which is concave. NaN where it is not known.
   double most(double kl) const {
     const auto& line = outcome_->frontier;
     kl = std::max(kl, 0.0);  // an estimate may be below
@@ -65,7 +68,7 @@ class frontier_statistics {
     }
     return std::numeric_limits<double>::quiet_NaN();
   }
-  double reference_reward() const { return outcome_->exact_reference_reward.value_or(outcome_->reference.reward); }
+  double reference_reward() const { return outcome_->reference_reward; }
 
   /// A seed's reward at a given KL, between its strengths' policies on a straight line; none where it did not come as far.
   std::optional<double> reward_at(const frontier_method& m, index seed, double kl) const {
@@ -135,17 +138,19 @@ class frontier_statistics {
       ++row.seeds;
       row.diverged += diverged(r, outcome_->reference) ? 1 : 0;
       row.seconds += r.seconds, row.updates += r.updates, row.texts += r.texts;
+      if (is_specimen(cell)) row.bytes = r.specimen.bytes;
       if (!r.finite()) continue;
       rewards.push_back(r.reward), kls.push_back(r.kl);
-      row.sentences += r.sentences, row.win_rate += r.win_rate;
+      row.sound += r.sound, row.win_rate += r.win_rate;
     }
     row.reward = over_seeds(rewards), row.kl = over_seeds(kls);
     const double n = static_cast<double>(row.seeds), finite = static_cast<double>(rewards.size());
-    row.sentences /= finite, row.win_rate /= finite;
+    row.sound /= finite, row.win_rate /= finite;
     row.seconds /= n, row.updates /= n, row.texts /= n;
     return row;
   }
 
+  const frontier_job* job_;
   const frontier_outcome* outcome_;
   std::vector<frontier_row> rows_;
 };
@@ -160,7 +165,7 @@ struct frontier_cost {
   int forwards = 0;             ///< forward passes over each text that it trains on, each time that it comes
   int once = 0;                 ///< and before the first step
 };
-inline frontier_cost cost_of(const frontier_method& m) {
+inline frontier_cost cost_of(const frontier_method& m, const frontier_sizes& sizes) {
   frontier_cost c;
   switch (m.kind) {
     case frontier_kind::offline:  // the reference's log-probabilities are kept, the reference is not
@@ -172,7 +177,7 @@ inline frontier_cost cost_of(const frontier_method& m) {
       c.models = 2 + (has_value ? 1 : 0) + (m.true_reward ? 0 : 1);
       c.trained = has_value ? 2 : 1;
       // sampled; read by policy, reference, value, reward model; then by what is trained, in each epoch
-      c.forwards = 1 + 2 + (has_value ? 1 : 0) + (m.true_reward ? 0 : 1) + static_cast<int>(ppo_epochs) * c.trained;
+      c.forwards = 1 + 2 + (has_value ? 1 : 0) + (m.true_reward ? 0 : 1) + static_cast<int>(sizes.ppo_epochs) * c.trained;
       break;
     }
     case frontier_kind::best_of:

@@ -18,8 +18,10 @@ struct frontier_task {
   std::vector<std::vector<token>> prompts, held_out;
   index max_new_tokens = 1;
   std::function<double(const std::vector<token>&)> judge;
-  std::function<bool(const std::vector<token>&)> accept;  ///< whether a text is one of the language
-  std::shared_ptr<const demo_world> world;                ///< where all texts can be enumerated
+  std::function<bool(const std::vector<token>&)> accept;  ///< whether a text is sound: what a reward may be won without
+  std::string sound;                                      ///< what such texts are called
+  std::function<std::string(const std::vector<token>&)> text;
+  std::shared_ptr<const demo_world> world;  ///< where all texts can be enumerated
 
   double reward(const std::vector<token>& tokens) const { return judge(tokens); }
   bool is_sentence(const std::vector<token>& tokens) const { return accept(tokens); }
@@ -45,6 +47,8 @@ inline frontier_task world_task(const frontier_sizes& sizes, std::uint64_t seed)
   task.max_new_tokens = world.longest() + 2;
   task.judge = [of = task.world](const std::vector<token>& tokens) { return of->reward(tokens); };
   task.accept = [of = task.world](const std::vector<token>& tokens) { return of->is_sentence(tokens); };
+  task.sound = "sentences";
+  task.text = [of = task.world](const std::vector<token>& tokens) { return of->text(tokens); };
   return task;
 }
 

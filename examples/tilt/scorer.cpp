@@ -2,14 +2,13 @@
 #include "scorer.hpp"
 
 #include <memory>
-#include <set>
-#include <sstream>
 #include <tilt/io/model_folder.hpp>
 #include <tilt/io/tokenize.hpp>
 #include <utility>
 
 #include "judge.hpp"
 #include "progress.hpp"
+#include "text_rules.hpp"
 
 namespace tilt::program {
 namespace {
@@ -26,19 +25,8 @@ example_part answer_part(const prompt_text& p, const std::string& text) {
 }
 
 double by_rule(const scorer& s, const std::string& text) {
-  if (s.rule == "keyword") {
-    double count = 0;
-    for (std::size_t at = text.find(s.keyword); at != std::string::npos; at = text.find(s.keyword, at + s.keyword.size())) ++count;
-    return count;
-  }
-  std::istringstream in(text);
-  std::vector<std::string> words;
-  for (std::string w; in >> w;) words.push_back(w);
-  if (s.rule == "length") return static_cast<double>(words.size());
-  if (words.size() < 2) return 0;
-  std::set<std::pair<std::string, std::string>> different;
-  for (std::size_t i = 0; i + 1 < words.size(); ++i) different.emplace(words[i], words[i + 1]);
-  return static_cast<double>(different.size()) / static_cast<double>(words.size() - 1);
+  if (s.rule == "keyword") return keyword_count(text, s.keyword);
+  return s.rule == "length" ? static_cast<double>(words_of(text).size()) : distinct_2(text);
 }
 
 std::vector<double> rewards_of(const model_folder& folder, std::span<const prompt_tree> trees, const char* unit, const compute& machine,
