@@ -101,20 +101,28 @@ def shares_table(rows, limits):
     return table(["share of the limit, median (range)"] + [f"{backend}, {threads}" for backend in backends for threads in (1, 2)], lines)
 
 
+def gains_of(rows, name):
+    """How many times faster the row is on two threads than on one, of each round; nothing where it was not measured on both."""
+    one, two = (rows.get(f"{name}/threads:{n}") for n in (1, 2))
+    return [a / b for a, b in zip(one.seconds, two.seconds)] if one and two else []
+
+
 def steps_table(rows, limits):
+    """The last column: two threads over one, and that over the same of OpenBLAS's product, or else the backend's; medians of the rounds' ratios."""
     lines = []
     for name, row in rows.items():
         at = split(name)
         if not at or not name.startswith("step/"):
             continue
         what, backend, threads = at
-        flops, alone = row.rate("flop/s"), rows.get(f"{what}/{backend}/threads:1")
-        gain = alone.time() / row.time() if alone else 1
-        best = limits[2].sgemm / limits[1].sgemm if limits[1].sgemm else 0
+        flops = row.rate("flop/s")
+        gains = gains_of(rows, f"{what}/{backend}") if threads == 2 else []
+        product = gains_of(rows, "limit/sgemm/openblas") or gains_of(rows, f"gemm/square/forward/{backend}")
+        relative = [gain / of_product for gain, of_product in zip(gains, product)]
         lines.append([f"{what[5:]}, {backend}, {threads}", f"{row.time() * 1e3:.0f}", f"{row.rate('tokens') / row.time():.0f}", f"{flops / 1e9:.0f}",
                       f"{flops / limits[threads].peak:.2f}" if limits[threads].peak else "",
                       f"{flops / limits[threads].sgemm:.2f}" if limits[threads].sgemm else "",
-                      f"{gain:.2f} · {gain / best:.2f}" if threads > 1 and alone and best else ""])
+                      f"{statistics.median(gains):.2f} · {statistics.median(relative):.2f}" if relative else ""])
     return table(["step of DPO, backend, threads", "ms", "tokens/s", "GFLOP/s", "of peak", "of the best product", "times 1 thread · of the product's"], lines)
 
 
@@ -138,7 +146,7 @@ def scaling_tables(rows):
             shared, apart = rows_of_k.get((count, "one-prompt")), rows_of_k.get((count, "apart"))
             if shared and apart:
                 lines.append([str(count), f"{shared.rate('tokens'):.0f}, {shared.rate('rows'):.0f}", f"{shared.time() * 1e3:.0f}", f"{apart.time() * 1e3:.0f}",
-                              f"{shared.time() / apart.time():.2f}"])
+                              f"{statistics.median(a / b for a, b in zip(shared.seconds, apart.seconds)):.2f}"])
         texts.append(table(["responses of 64 to a prompt of 384", "tokens, rows of the head", "one prompt, ms", "as many apart, ms", "ratio"], lines))
     if "vocabulary" in groups:
         texts.append(table(["vocabulary", "ms", "GFLOP/s", "resident, MB", "of it beyond weights, gradients, moments, MB"],
