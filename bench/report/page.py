@@ -64,7 +64,7 @@ def limits_table(rows, limits):
             found = [rows.get(f"limit/{way}/{level}/threads:{n}") for n in (1, 2)]
             if all(found):
                 lines.append([f"{way} {level}, GB/s"] + [f"{max(row.counters['byte/s']) / 1e9:.0f}" for row in found])
-    lines.append([f"best 2048³ product ({limits[2].sgemm_name.split('/')[-1]}), GFLOP/s"] + [f"{limits[n].sgemm / 1e9:.0f}" for n in (1, 2)])
+    lines.append(["best product of 2048³, GFLOP/s"] + [f"{limits[n].sgemm / 1e9:.0f} ({limits[n].sgemm_name.split('/')[-1]})" for n in (1, 2)])
     return table(["limit", "1 thread", "2 threads"], lines)
 
 
