@@ -20,6 +20,7 @@ struct run_choice {
   bool completion_only_loss = true;
   bool on_prompts = false;  ///< the run makes its own responses to prompts, and evaluates on none
   bool makes_pairs = false;  ///< of these responses, and trains on the pairs
+  bool plan = false;  ///< say what memory the run will take, and do not run
   bool resume = false;
   std::string resume_from;  ///< a checkpoint; empty: the last one in `output`
   compute machine;

@@ -8,6 +8,7 @@
 #include <tilt/data/prompt_tree.hpp>
 #include <tilt/rl/generation.hpp>
 #include <tilt/rl/policy_gradient_options.hpp>
+#include <tilt/train/memory_plan.hpp>
 #include <tilt/train/metrics.hpp>
 #include <tilt/train/options.hpp>
 #include <vector>
@@ -43,6 +44,7 @@ struct training_job {
   std::optional<policy_choice> policy;                                ///< instead of the objective
   const model_folder* reference = nullptr;                            ///< null: the model as it is now
   std::string resume_from;                                            ///< a checkpoint's folder; empty: from the beginning
+  std::function<bool(const memory_plan&)> planned;                    ///< the memory to come, before it is there; false: no run
   std::function<void(index done, index total, index planned)> begun;  ///< planned: steps of the run that wrote the checkpoint, else total
   std::function<void(const step_report&)> log;  ///< a step's lines: before its checkpoint is there, and again when it is done
   std::function<void(const step_report&)> stepped;

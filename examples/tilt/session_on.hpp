@@ -37,6 +37,9 @@ template <class B> class session_on final : public session {
     using trainer_type = trainer<B, any_objective<T>>;
     trainer_type run = reference ? trainer_type(model_, *reference, std::move(objective), job.options)
                                  : trainer_type(model_, std::move(objective), job.options);
+    memory_plan plan = run.plan(job.train, job.eval);
+    if (!job.resume_from.empty()) plan.checkpoint = plan.parameters + plan.optimizer;
+    if (!job.planned(plan)) return {};
     const std::string left_at = follow(run, job, [&](const training_state<T>* state) { return run.run(job.train, job.eval, state); });
     if (!left_at.empty() || job.eval.empty() || job.options.eval_steps > 0) return left_at;  // these end with an evaluation
     step_report last = report_of(run);

@@ -4,10 +4,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -63,6 +65,39 @@ std::string memory_text() {
   char text[48];
   std::snprintf(text, sizeof text, "%.0f MB", peak_memory_mb());
   return text;
+}
+
+/// What the process holds at the time.
+double resident_mb() {
+  std::ifstream in("/proc/self/statm");
+  long pages = 0, resident = 0;
+  in >> pages >> resident;
+  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
+}
+double megabytes(index bytes) { return static_cast<double>(bytes) / (1 << 20); }
+/// Weights are there when a training is planned.
+double expected_peak_mb(const memory_plan& plan) {
+  return std::max(peak_memory_mb(), resident_mb() + megabytes(plan.to_come()));
+}
+
+/// For --plan: a line for each part, and its share of the peak.
+void print_plan(const memory_plan& plan) {
+  const double peak = expected_peak_mb(plan);
+  const auto line = [peak](const char* name, double mb) {
+    if (mb > 0) std::printf("%-18s%10.1f MB%6.1f %%\n", name, mb, 100 * mb / peak);
+  };
+  line("parameters", megabytes(plan.parameters));
+  line("gradients", megabytes(plan.gradients));
+  line("optimizer", megabytes(plan.optimizer));
+  line("reference", megabytes(plan.reference_weights + plan.reference));
+  line("arena", megabytes(plan.arena.total()));
+  line("  activations", megabytes(plan.arena.activations));
+  line("  logits", megabytes(plan.arena.logits));
+  line("  scratch", megabytes(plan.arena.scratch));
+  line("inference", megabytes(plan.inference));
+  line("checkpoint", megabytes(plan.checkpoint));
+  line("program and data", std::max(0.0, resident_mb() - megabytes(plan.parameters + plan.reference_weights)));
+  line("peak", peak);
 }
 
 /// What a run took, under the names of transformers' train_results.json: training alone, without reading and the pass of a cached reference.
@@ -187,14 +222,24 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
   job.eval = eval;
   job.reference = reference ? &*reference : nullptr;
   job.resume_from = checkpoint();
-  const output_folder output(c.output);
-  if (c.resume) sweep(c.output);
+  std::optional<output_folder> output;
+  if (!c.plan) {
+    output.emplace(c.output);
+    if (c.resume) sweep(c.output);
+  }
 
   std::unique_ptr<run_log> log;
   std::unique_ptr<progress> bar;
   std::optional<interruption> interrupted;
   run_clock took;
   const double examples = static_cast<double>(c.options.batch_size * c.options.gradient_accumulation_steps);
+  job.planned = [&](const memory_plan& plan) {
+    if (c.plan)
+      print_plan(plan);
+    else
+      std::fprintf(stderr, "tilt: %.0f MB of memory are expected at the peak\n", expected_peak_mb(plan));
+    return !c.plan;
+  };
   job.begun = [&](index done, index total, index planned) {
     interrupted.emplace();  // before, nothing would be lost
     log = std::make_unique<run_log>(c.output, done, job.options.eval_steps > 0);
@@ -218,6 +263,7 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
   try {
     left_at = model->train(job);
   } catch (const input_error& e) { throw input_error(s.reword(e.what())); }
+  if (c.plan) return 0;
   bar->finish();
   if (!left_at.empty()) {
     std::fprintf(stderr, "tilt: interrupted; the run so far is in %s; go on by the same command with --resume\n", left_at.c_str());

@@ -355,3 +355,48 @@ TEST_CASE("dpo: several losses, weighted") {
   CHECK((run("from_file", {"--config", place.folder / "two.json"}) == two));
   CHECK((run("with_sft", {"--loss-type", "sigmoid", "sft", "--loss-weights", "1", "0.5"}) != one));
 }
+
+TEST_CASE("dpo --plan: the peak of memory, before it is there") {
+  const fs::path model = data_folder() / "stories260K", folder = scratch_folder("plan");
+  TILT_SKIP_WITHOUT(model);
+  std::string pairs;
+  for (int i = 0; i < 16; ++i)
+    pairs +=
+        json{{"prompt", "Once upon a time there were " + std::to_string(i) + " cats." + std::string(static_cast<std::size_t>(20 * i), 'm')},
+             {"chosen", " They were happy. " + std::string(400, 'a')},
+             {"rejected", " They ran." + std::string(static_cast<std::size_t>(300 - 10 * i), 'b')}}
+            .dump() +
+        "\n";
+  write_text(folder / "pairs.jsonl", pairs);
+  for (const char* reference : {"cached", "online"}) {
+    const std::vector<std::string> arguments{"dpo",
+                                             "--model",
+                                             model,
+                                             "--train",
+                                             folder / "pairs.jsonl",
+                                             "--output",
+                                             folder / reference,
+                                             "--eval",
+                                             folder / "pairs.jsonl",
+                                             "--max-steps",
+                                             "2",
+                                             "--reference",
+                                             reference};
+    std::vector<std::string> planning = arguments;
+    planning.push_back("--plan");
+    const outcome planned = tilt_program(folder, planning);
+    INFO(planned.out << planned.err);
+    REQUIRE(planned.status == 0);
+    CHECK_FALSE(fs::exists(folder / reference));
+    for (const char* part :
+         {"parameters", "gradients", "optimizer", "arena", "  activations", "  logits", "  scratch", "evaluation", "program and data"})
+      CHECK(planned.out.find(part) != std::string::npos);
+    const auto line = planned.out.find("\npeak");
+    REQUIRE(line != std::string::npos);
+    const double expected = std::stod(planned.out.substr(line + 5));
+    REQUIRE(tilt_program(folder, arguments).status == 0);
+    const double measured = json::parse(contents(folder / reference / "train_results.json"))["peak_memory_mb"];
+    INFO(expected << " MB expected, " << measured << " MB measured");
+    CHECK(std::abs(expected - measured) <= std::max(16.0, 0.05 * measured));
+  }
+}

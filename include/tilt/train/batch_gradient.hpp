@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <span>
+#include <tilt/train/memory_plan.hpp>
 #include <tilt/train/objective.hpp>
 #include <tilt/train/reference.hpp>
 #include <vector>
@@ -34,6 +35,11 @@ template <class B, class Objective> class batch_gradient {
     reference_.select(examples, policy_is_initial);
     examples_ = examples;
   }
+  /// The same for `measure` and `measure_evaluation` alone, without the reference's log-probabilities.
+  void look_at(std::span<const prompt_tree> examples) {
+    reference_.look_at(examples);
+    examples_ = examples;
+  }
   bool selected(std::span<const prompt_tree> examples) const { return examples.data() == examples_.data() && examples.size() == examples_.size(); }
   std::uint64_t reference_hash() const { return reference_.weights_hash(); }
   reference_model<B>& reference() { return reference_; }
@@ -50,17 +56,32 @@ template <class B, class Objective> class batch_gradient {
     }
     targets_ = std::max(targets_, batch_targets);
     responses_ = std::max(responses_, batch_responses);
-    if (needs_mismatched(*objective_)) {
-      lay_out_mismatched(members);
-      for (index p = 0; p < mismatched_packs_.size(); ++p) mismatched_limits_ = max(mismatched_limits_, pass_limits::of(mismatched_packs_[p]));
-    }
+    measure_mismatched(members);
+  }
+  /// Has it make room for this micro-batch of an evaluation.
+  void measure_evaluation(std::span<const index> members) {
+    lay_out(members);
+    for (index p = 0; p < packs_.size(); ++p) evaluation_limits_ = max(evaluation_limits_, pass_limits::of(packs_[p]));
+    measure_mismatched(members);
+  }
+  /// What `reserve` will ask for.
+  void plan(memory_plan& m) {
+    m.arena = training_.memory(limits_);
+    if (inference_limits().tokens > 0) m.inference = inference_.memory(inference_limits()).total();
+    m.reference_weights = reference_.weights_bytes();
+    m.reference = reference_.arena_bytes(reference_limits());
+  }
+  /// Adds what a cached reference takes for examples, and while it scores them.
+  void plan_reference(std::span<const prompt_tree> examples, memory_plan& m) {
+    m.reference += reference_.cache_bytes(examples);
+    const pass_limits limits = reference_.scoring_limits(examples);
+    if (limits.tokens > 0) m.scoring = std::max(m.scoring, inference_.memory(limits).total());
   }
   /// Gives all memory its size, for micro-batches of at most `trees` examples. Afterwards those that were measured allocate nothing.
   void reserve(index trees) {
     training_.reserve(limits_);
-    if (reference_.online()) reference_.reserve(max(limits_, mismatched_limits_));
-    const pass_limits without_gradient = objective_->separable() ? mismatched_limits_ : max(limits_, mismatched_limits_);
-    if (without_gradient.tokens > 0) inference_.reserve(without_gradient);
+    if (reference_.online()) reference_.reserve(reference_limits());
+    if (inference_limits().tokens > 0) inference_.reserve(inference_limits());
     scores_.reserve(responses_, targets_, wants_log_squares(*objective_), training_.model().config().value_head);
     for (auto* v : {&reference_logps_, &d_targets_}) v->reserve(static_cast<std::size_t>(targets_));
     for (auto* v : {&mismatched_policy_, &mismatched_reference_}) v->reserve(static_cast<std::size_t>(trees));
@@ -116,6 +137,17 @@ template <class B, class Objective> class batch_gradient {
   }
 
  private:
+  void measure_mismatched(std::span<const index> members) {
+    if (!needs_mismatched(*objective_)) return;
+    lay_out_mismatched(members);
+    for (index p = 0; p < mismatched_packs_.size(); ++p) mismatched_limits_ = max(mismatched_limits_, pass_limits::of(mismatched_packs_[p]));
+  }
+  /// Of passes without a gradient, of steps and of evaluations.
+  pass_limits inference_limits() const {
+    const pass_limits of_both = max(mismatched_limits_, evaluation_limits_);
+    return objective_->separable() ? of_both : max(limits_, of_both);
+  }
+  pass_limits reference_limits() const { return max(max(limits_, mismatched_limits_), evaluation_limits_); }
   void lay_out(std::span<const index> members) {
     packs_.clear();
     for (const index i : members) packs_.add(examples_[static_cast<std::size_t>(i)]);
@@ -157,7 +189,7 @@ template <class B, class Objective> class batch_gradient {
   tree_packs packs_, mismatched_packs_;
   pass<B> training_, inference_;
   std::span<const prompt_tree> examples_;
-  pass_limits limits_, mismatched_limits_;
+  pass_limits limits_, mismatched_limits_, evaluation_limits_;
   index targets_ = 0, responses_ = 0;
   batch_scores<T> scores_;
   std::vector<T> reference_logps_, d_targets_;

@@ -91,8 +91,7 @@ template <class B> class reference_model {
   /// Makes these the examples that `collect` speaks of. A cache that is missing is computed, if the policy is still what it was. Throws
   /// input_error where it is not, or where somebody has changed weights that should be the reference's.
   void select(std::span<const prompt_tree> examples, bool policy_is_initial) {
-    examples_ = examples;
-    pairs_ = {static_cast<index>(examples.size()), group_};
+    look_at(examples);
     selected_ = nullptr;
     if (!needs_.own || online()) return;
     if (policy_is_initial && detail::hash_of(*source_) != weights_)
@@ -106,11 +105,44 @@ template <class B> class reference_model {
                         "are gone; give the examples to run() or evaluate() before the first step, or take reference online");
     auto fresh = std::make_unique<known_examples>();
     fresh->data = data;
-    fresh->own = score_examples(*source_, pairs_.count, max_tokens_, [&](tree_packs& packs, index i) { packs.add(examples[static_cast<std::size_t>(i)]); });
+    fresh->own = score_examples(*source_, pairs_.count, max_tokens_, [&](tree_packs& packs, index i) { lay_down(packs, i, false); });
     if (needs_.mismatched)
-      fresh->mismatched = score_examples(*source_, pairs_.count, max_tokens_, [&](tree_packs& packs, index i) { add_mismatched(packs, i); });
+      fresh->mismatched = score_examples(*source_, pairs_.count, max_tokens_, [&](tree_packs& packs, index i) { lay_down(packs, i, true); });
     selected_ = known_.emplace_back(std::move(fresh)).get();
   }
+
+  /// Makes these the examples that `add_mismatched` speaks of.
+  void look_at(std::span<const prompt_tree> examples) {
+    examples_ = examples;
+    pairs_ = {static_cast<index>(examples.size()), group_};
+  }
+  /// Bytes of the log-probabilities that a cached reference keeps of examples.
+  index cache_bytes(std::span<const prompt_tree> examples) const {
+    index targets = 0;
+    for (const prompt_tree& tree : examples)
+      for (const response& r : tree.responses) targets += static_cast<index>(r.tokens.size());
+    return needs_.own && !online() ? targets * static_cast<index>(sizeof(T)) : 0;
+  }
+  /// What the packs of examples meet at most while a cached reference scores them; nothing where it is online.
+  pass_limits scoring_limits(std::span<const prompt_tree> examples) {
+    pass_limits limits;
+    if (!needs_.own || online()) return limits;
+    look_at(examples);
+    tree_packs packs(max_tokens_);
+    for_each_block(pairs_.count, [&](index from, index end) {
+      for (const bool mismatched : {false, true}) {
+        if (mismatched && !needs_.mismatched) continue;
+        packs.clear();
+        for (index i = from; i < end; ++i) lay_down(packs, i, mismatched);
+        for (index p = 0; p < packs.size(); ++p) limits = max(limits, pass_limits::of(packs[p]));
+      }
+    });
+    return limits;
+  }
+  /// Bytes of an online reference's arena within the limits.
+  index arena_bytes(const pass_limits& limits) { return online() ? scoring_->memory(limits).total() : 0; }
+  /// Bytes of weights of its own, beside the policy's.
+  index weights_bytes() const { return fixed_ ? source_->size() * static_cast<index>(sizeof(T)) : 0; }
 
   /// Lays down example i's prompt with its partner's response, cut to max_length as TRL does.
   void add_mismatched(tree_packs& packs, index i) const {
@@ -158,6 +190,12 @@ template <class B> class reference_model {
     std::uint64_t data = 0;  // their hash
     reference_cache<T> own, mismatched;
   };
+  void lay_down(tree_packs& packs, index i, bool mismatched) const {
+    if (mismatched)
+      add_mismatched(packs, i);
+    else
+      packs.add(examples_[static_cast<std::size_t>(i)]);
+  }
   static void append(std::vector<T>& to, std::span<const T> from) { to.insert(to.end(), from.begin(), from.end()); }
 
   transformer<B>* source_;

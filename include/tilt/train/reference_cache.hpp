@@ -30,19 +30,24 @@ template <class T> class reference_cache {
   std::vector<T> logps_;
 };
 
+/// Calls body(from, end) for [0, count) in blocks of examples that are packed together.
+template <class Body> void for_each_block(index count, const Body& body) {
+  constexpr index examples_at_once = 256;
+  for (index from = 0; from < count; from += examples_at_once) body(from, std::min(count, from + examples_at_once));
+}
+
 /// Runs a model over examples in packs of at most max_tokens and keeps every response token's log-probability. `lay_down(packs, i)` adds
 /// example i, of `count`. O(tokens) memory for the result, one pack's activations beside it.
 template <class B, class LayDown>
 reference_cache<typename B::scalar> score_examples(transformer<B>& model, index count, index max_tokens, const LayDown& lay_down) {
   using T = typename B::scalar;
-  constexpr index examples_at_once = 256;
   pass<B> scoring(model, pass_kind::inference);
   tree_packs packs(max_tokens);
   std::vector<index> response_begin{0}, first_response{0};
   std::vector<T> logps;
-  for (index from = 0; from < count; from += examples_at_once) {
+  for_each_block(count, [&](index from, index end) {
     packs.clear();
-    for (index i = from; i < std::min(count, from + examples_at_once); ++i) lay_down(packs, i);
+    for (index i = from; i < end; ++i) lay_down(packs, i);
     for (index p = 0; p < packs.size(); ++p) {
       scoring.forward(packs[p]);
       const index before = static_cast<index>(logps.size());
@@ -50,8 +55,8 @@ reference_cache<typename B::scalar> score_examples(transformer<B>& model, index 
       logps.insert(logps.end(), values.begin(), values.end());
       for (std::size_t r = 1; r < packs[p].response_begin.size(); ++r) response_begin.push_back(before + packs[p].response_begin[r]);
     }
-    for (index i = from; i < std::min(count, from + examples_at_once); ++i) first_response.push_back(first_response.back() + packs.responses_of(i - from));
-  }
+    for (index i = from; i < end; ++i) first_response.push_back(first_response.back() + packs.responses_of(i - from));
+  });
   return {std::move(response_begin), std::move(first_response), std::move(logps)};
 }
 

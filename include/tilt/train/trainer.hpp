@@ -52,9 +52,25 @@ template <class B, class Objective> class trainer {
     return step_range(*this);
   }
 
+  /// The memory that `run` on these examples will ask for, before it does. O(tokens).
+  memory_plan plan(std::span<const prompt_tree> train, std::span<const prompt_tree> eval = {}) {
+    const auto bytes = [this](index count) { return count * static_cast<index>(sizeof(T)); };
+    for (const auto& examples : {train, eval})
+      for (const prompt_tree& tree : examples) objective_.check(tree);
+    measure(train, eval);
+    memory_plan m;
+    gradient_.plan(m);
+    for (const auto& examples : {eval, train}) gradient_.plan_reference(examples, m);
+    m.parameters = m.gradients = bytes(policy_->size());
+    m.optimizer = bytes(policy_->size() * std::visit([](const auto& chosen) { return chosen.slots(); }, options_.optimizer()));
+    if (options_.save_steps > 0 || options_.keep_best) m.checkpoint = m.parameters + m.optimizer;
+    return m;
+  }
+
   /// What `run` needs in order to go on from here. Allocates.
   training_state<T> state() const {
-    training_state<T> s{identity_, step_, tokens_, optimizer_.count(), best_loss_, kl_spent_, {}, optimizer_.moments(), {}, {}, {}, {}};
+    if (!optimizer_) throw error("trainer: a state begins with run()");
+    training_state<T> s{identity_, step_, tokens_, optimizer_->count(), best_loss_, kl_spent_, {}, optimizer_->moments(), {}, {}, {}, {}};
     s.weights.resize(static_cast<std::size_t>(policy_->size()));
     backend().copy_out(static_cast<const transformer<B>*>(policy_)->weights(), policy_->size(), s.weights.data());
     s.window = window_.state();
@@ -86,9 +102,7 @@ template <class B, class Objective> class trainer {
     gradient_.select(examples, step_ == 0);
     double loss = 0;
     for (index first = 0; first < static_cast<index>(examples.size()); first += options_.eval_batch_size) {
-      const index count = std::min(options_.eval_batch_size, static_cast<index>(examples.size()) - first);
-      members_.resize(static_cast<std::size_t>(count));
-      std::iota(members_.begin(), members_.end(), first);
+      const index count = static_cast<index>(evaluated(examples, first).size());
       index targets = 0;
       for (const index i : members_) targets += target_count(examples[static_cast<std::size_t>(i)]);
       objective_.begin({1, targets});
@@ -111,9 +125,7 @@ template <class B, class Objective> class trainer {
         options_((options.check(), std::move(options))),
         objective_(std::move(objective)),
         gradient_(policy, reference, objective_, options_),
-        gradients_(policy.backend().template allocate<T>(policy.size())),
-        norm_(policy.backend(), policy.size()),
-        optimizer_(policy.backend(), options_.optimizer(), policy.size(), policy.decayed_size()) {
+        norm_(policy.backend(), policy.size()) {
     if (!needs_reference(objective_)) {
       const auto unused = [this](bool given, const char* option) {
         if (given) throw input_error(std::string(option) + ": the loss " + std::string(objective_.name()) + " has no reference; leave it away");
@@ -142,6 +154,7 @@ template <class B, class Objective> class trainer {
     schedule_.check();
     order_.emplace(plan_->examples, options_.shuffle, options_.seed);
     for (const prompt_tree& tree : train_) objective_.check(tree);
+    measure(train_, eval_);
     if (!eval_.empty()) gradient_.select(eval_, step_ == 0);
     gradient_.select(train_, step_ == 0);
     reserve();
@@ -166,7 +179,7 @@ template <class B, class Objective> class trainer {
     if (s.window.size() < loss_values) throw input_error(s.origin + ": its metrics are incomplete; take another checkpoint");
     window_.restore({s.window.begin(), s.window.end() - static_cast<std::ptrdiff_t>(loss_values)});
     step_loss_.restore({s.window.end() - static_cast<std::ptrdiff_t>(loss_values), s.window.end()});
-    optimizer_.restore(s.moments, s.optimizer_count);
+    optimizer_->restore(s.moments, s.optimizer_count);
     backend().copy_in(s.weights.data(), policy_->size(), policy_->weights());
     if constexpr (requires { objective_.restore(s.objective); }) objective_.restore(s.objective);
     if (options_.sync_ref_model) gradient_.reference().restore_weights(s.reference_weights);
@@ -176,18 +189,42 @@ template <class B, class Objective> class trainer {
     kl_spent_ = s.kl_spent;
   }
 
-  /// Lays out every micro-batch of the run's first epochs, so that all memory has its final size before the first step.
-  void reserve() {
+  /// Lays out every micro-batch of the run's first epochs and of an evaluation, so that their memory is known before it is there.
+  void measure(std::span<const prompt_tree> train, std::span<const prompt_tree> eval) {
+    const auto same = [](std::span<const prompt_tree> a, std::span<const prompt_tree> b) { return a.data() == b.data() && a.size() == b.size(); };
+    if (same(train, measured_train_) && same(eval, measured_eval_)) return;
     constexpr index epochs_looked_at = 16;
-    for (index e = 0; e < std::min(plan_->epochs(), options_.shuffle ? epochs_looked_at : 1); ++e)
-      for (index b = 0; b < plan_->batches_per_epoch; ++b) gradient_.measure(members_of(e, b));
+    const run_plan steps(options_, static_cast<index>(train.size()));
+    example_order order(steps.examples, options_.shuffle, options_.seed);
+    gradient_.look_at(train);
+    for (index e = 0; e < std::min(steps.epochs(), options_.shuffle ? epochs_looked_at : 1); ++e)
+      for (index b = 0; b < steps.batches_per_epoch; ++b) gradient_.measure(members_of(steps, order, e, b));
+    gradient_.look_at(eval);
+    for (index first = 0; first < static_cast<index>(eval.size()); first += options_.eval_batch_size) gradient_.measure_evaluation(evaluated(eval, first));
+    gradient_.look_at({});
+    measured_train_ = train;
+    measured_eval_ = eval;
+  }
+  /// Gives all memory its final size before the first step.
+  void reserve() {
     gradient_.reserve(plan_->batch_size);
+    if (!gradients_) {
+      gradients_.emplace(backend().template allocate<T>(policy_->size()));
+      optimizer_.emplace(backend(), options_.optimizer(), policy_->size(), policy_->decayed_size());
+    }
     members_.reserve(static_cast<std::size_t>(std::max(plan_->batch_size, options_.eval_batch_size)));
   }
 
-  std::span<const index> members_of(index epoch, index batch) {
-    const run_plan::range r = plan_->examples_of(batch);
-    return order_->epoch(epoch).subspan(static_cast<std::size_t>(r.first), static_cast<std::size_t>(r.count));
+  std::span<const index> members_of(index epoch, index batch) { return members_of(*plan_, *order_, epoch, batch); }
+  static std::span<const index> members_of(const run_plan& steps, example_order& order, index epoch, index batch) {
+    const run_plan::range r = steps.examples_of(batch);
+    return order.epoch(epoch).subspan(static_cast<std::size_t>(r.first), static_cast<std::size_t>(r.count));
+  }
+  /// Members of the micro-batch of an evaluation that begins at an example.
+  std::span<const index> evaluated(std::span<const prompt_tree> examples, index first) {
+    members_.resize(static_cast<std::size_t>(std::min(options_.eval_batch_size, static_cast<index>(examples.size()) - first)));
+    std::iota(members_.begin(), members_.end(), first);
+    return members_;
   }
   index line_of(index example) const {
     const index line = train_[static_cast<std::size_t>(example)].line;
@@ -232,20 +269,20 @@ template <class B, class Objective> class trainer {
     step_extent extent{batches.count, 0};
     for (index b = 0; b < batches.count; ++b)
       for (const index i : members_of(batches.epoch, batches.first + b)) extent.targets += target_count(train_[static_cast<std::size_t>(i)]);
-    fill(backend(), gradients_.data(), policy_->size(), T(0));
+    fill(backend(), gradients_->data(), policy_->size(), T(0));
     objective_.begin(extent);
     suspect_ = -1;
     window_before_ = window_;
     double loss = 0;
     for (index b = 0; b < batches.count; ++b) {
       const auto members = members_of(batches.epoch, batches.first + b);
-      const double share = gradient_.accumulate(members, gradients_.data(), window_);
+      const double share = gradient_.accumulate(members, gradients_->data(), window_);
       if (suspect_ < 0 && !std::isfinite(share)) suspect_ = gradient_.suspect(members);
       loss += share;
     }
     const double learning_rate = options_.learning_rate * schedule_.factor(step_);
-    norm_.measure(gradients_.data(), options_.max_grad_norm, std::isfinite(loss));
-    optimizer_.update(policy_->weights(), gradients_.data(), norm_.control(), learning_rate);
+    norm_.measure(gradients_->data(), options_.max_grad_norm, std::isfinite(loss));
+    optimizer_->update(policy_->weights(), gradients_->data(), norm_.control(), learning_rate);
     const auto gradient = norm_.read();
     if (!gradient.finite) fail(batches, loss);
     for (index b = 0; b < batches.count; ++b)
@@ -283,7 +320,7 @@ template <class B, class Objective> class trainer {
   }
 
   [[noreturn]] void fail(const run_plan::step_batches& batches, double loss) {
-    optimizer_.uncount();  // the update did nothing
+    optimizer_->uncount();  // the update did nothing
     window_ = window_before_;
     finished_ = failed_ = true;
     // Which example a sum went wrong at is known only where its own log-probability did.
@@ -307,11 +344,11 @@ template <class B, class Objective> class trainer {
   training_options options_;
   Objective objective_;
   batch_gradient<B, Objective> gradient_;
-  buffer_of<B, T> gradients_;
   gradient_norm<B> norm_;
-  tilt::optimizer<B> optimizer_;
+  std::optional<buffer_of<B, T>> gradients_;  // from the first run on
+  std::optional<tilt::optimizer<B>> optimizer_;
 
-  std::span<const prompt_tree> train_, eval_;
+  std::span<const prompt_tree> train_, eval_, measured_train_, measured_eval_;
   run_identity identity_;
   std::optional<run_plan> plan_;
   std::optional<example_order> order_;
