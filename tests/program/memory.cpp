@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the program says of its memory, and what it then takes.
+#include <cmath>
+
+#include "program.hpp"
+#include "support/catch.hpp"
+#include "support/paths.hpp"
+
+namespace fs = std::filesystem;
+using namespace tilt::test;
+using nlohmann::json;
+
+TEST_CASE("--plan: the peak of memory, before it is there") {
+  const fs::path model = data_folder() / "stories260K", folder = scratch_folder("plan");
+  TILT_SKIP_WITHOUT(model);
+  const auto pairs = [](int count, std::size_t longest) {
+    std::string text;
+    for (int i = 0; i < count; ++i) {
+      std::string prompt = "Once upon a time there were " + std::to_string(i) + " cats.", chosen = " They were happy. ",
+                  rejected = " They ran.";
+      prompt.append(static_cast<std::size_t>(20 * i), 'm');
+      chosen.append(longest, 'a');
+      rejected.append(longest - static_cast<std::size_t>(10 * i), 'b');
+      text += json{{"prompt", prompt}, {"chosen", chosen}, {"rejected", rejected}}.dump() + "\n";
+    }
+    return text;
+  };
+  write_text(folder / "pairs.jsonl", pairs(16, 300));
+  write_text(folder / "held_out.jsonl", pairs(9, 400));
+  const auto check = [&](const std::string& method, const std::vector<std::string>& more, const std::vector<std::string>& parts) {
+    const fs::path output = folder / "run";
+    fs::remove_all(output);
+    std::vector<std::string> arguments{method, "--model", model, "--train", folder / "pairs.jsonl", "--output", output, "--max-steps", "2"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    std::vector<std::string> planning = arguments;
+    planning.push_back("--plan");
+    const outcome planned = tilt_program(folder, planning);
+    INFO(method << ":\n" << planned.out << planned.err);
+    REQUIRE(planned.status == 0);
+    CHECK_FALSE(fs::exists(output));
+    for (const std::string& part : parts)
+      CHECK((planned.out.rfind(part, 0) == 0 || planned.out.find("\n" + part + " ") != std::string::npos));
+    const auto line = planned.out.find("\npeak ");
+    REQUIRE(line != std::string::npos);
+    const double expected = std::stod(planned.out.substr(line + 6));
+    const outcome ran = tilt_program(folder, arguments);
+    INFO(ran.err);
+    REQUIRE(ran.status == 0);
+    CHECK(ran.err.find(" MB of memory are expected at the peak") != std::string::npos);
+    const double measured = json::parse(contents(output / "train_results.json"))["peak_memory_mb"];
+    INFO(expected << " MB expected, " << measured << " MB measured");
+    CHECK(std::abs(expected - measured) <= std::max(16.0, 0.05 * measured));
+  };
+  const std::vector<std::string> always{"parameters",    "gradients", "optimizer", "arena",
+                                        "  activations", "  logits",  "  scratch", "program and data"};
+  const auto with = [&](const char* part) {
+    std::vector<std::string> parts = always;
+    parts.emplace_back(part);
+    return parts;
+  };
+  const std::string eval = folder / "held_out.jsonl";
+  check("dpo", {}, with("reference"));
+  check("dpo", {"--eval", eval, "--reference", "online"}, with("inference"));
+  check("kto", {"--eval", eval, "--eval-batch-size", "16"}, with("inference"));
+  check("sft", {"--eval", eval, "--save-steps", "1"}, with("checkpoint"));
+  check("reward", {"--eval", eval}, always);
+}
+
+TEST_CASE("--plan belongs to methods whose memory is known before they run") {
+  const fs::path folder = scratch_folder("no_plan");
+  for (const char* method : {"ppo", "grpo", "iterate"}) {
+    const outcome refused = tilt_program(folder, {method, "--plan"});
+    CHECK(refused.status == 2);
+    CHECK(refused.err.find("--plan: is an option of tilt") != std::string::npos);
+    CHECK(refused.err.find(std::string("tilt ") + method + " does not use it") != std::string::npos);
+  }
+}
