@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // tilt: preference optimisation of language models from the command line.
 #include <CLI/CLI.hpp>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -27,7 +30,8 @@ constexpr const char* description =
 constexpr const char* footer =
     "\n"
     "tilt SUBCOMMAND --help tells a subcommand's options. Options have TRL's names; a TRL configuration is read by --config.\n"
-    "Exit status: 0 done, 1 failed on the way, 2 what was given cannot be used, 130 interrupted. Progress and messages go to standard error.";
+    "Exit status: 0 done, 1 failed on the way, 2 what was given cannot be used, 130 interrupted. Progress and messages go to standard "
+    "error.";
 
 /// One line, whatever a library's message holds.
 int complain(std::string sentence, int status) {
@@ -104,6 +108,9 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 1 << 18);  // else the largest block freed so far sets it, and an arena that is gone stays resident
+#endif
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on files is an error of the call that meets it, like a full disk
   try {
     const int status = run(argc, argv);

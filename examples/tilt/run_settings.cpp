@@ -133,7 +133,8 @@ void add_run(settings& s, run_choice& c, bool reference, const std::function<voi
   add_loss();
   s.group("Training");
   s.add("learning_rate", o.learning_rate, "the largest learning rate").also("lr");
-  s.add("batch_size", o.batch_size, c.on_prompts && !c.makes_pairs ? "prompts of a step, times gradient_accumulation_steps" : "examples in a micro-batch")
+  s.add("batch_size", o.batch_size,
+        c.on_prompts && !c.makes_pairs ? "prompts of a step, times gradient_accumulation_steps" : "examples in a micro-batch")
       .also("per_device_train_batch_size");
   s.add("gradient_accumulation_steps", o.gradient_accumulation_steps, "micro-batches in a step");
   s.add("max_steps", o.max_steps, "steps; -1: as num_train_epochs says");

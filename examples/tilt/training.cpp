@@ -76,9 +76,7 @@ double resident_mb() {
 }
 double megabytes(index bytes) { return static_cast<double>(bytes) / (1 << 20); }
 /// Weights are there when a training is planned.
-double expected_peak_mb(const memory_plan& plan) {
-  return std::max(peak_memory_mb(), resident_mb() + megabytes(plan.to_come()));
-}
+double expected_peak_mb(const memory_plan& plan) { return std::max(peak_memory_mb(), resident_mb() + megabytes(plan.to_come())); }
 
 /// For --plan: a line for each part, and its share of the peak.
 void print_plan(const memory_plan& plan) {

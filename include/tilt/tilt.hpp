@@ -123,6 +123,7 @@
 #include <tilt/train/fingerprint.hpp>
 #include <tilt/train/kto.hpp>
 #include <tilt/train/list.hpp>
+#include <tilt/train/memory_plan.hpp>
 #include <tilt/train/metrics.hpp>
 #include <tilt/train/mixed_objective.hpp>
 #include <tilt/train/objective.hpp>
