@@ -10,7 +10,7 @@ namespace fs = std::filesystem;
 using namespace tilt::test;
 using nlohmann::json;
 
-TEST_CASE("--plan: the peak of memory, before it is there") {
+TEST_CASE("a plan tells the peak of memory before it is there") {
   const fs::path model = data_folder() / "stories260K", folder = scratch_folder("plan");
   TILT_SKIP_WITHOUT(model);
   const auto pairs = [](int count, std::size_t longest) {
@@ -66,7 +66,7 @@ TEST_CASE("--plan: the peak of memory, before it is there") {
   check("reward", {"--eval", eval}, always);
 }
 
-TEST_CASE("--plan belongs to methods whose memory is known before they run") {
+TEST_CASE("only methods whose memory is known before they run have a plan") {
   const fs::path folder = scratch_folder("no_plan");
   for (const char* method : {"ppo", "grpo", "iterate"}) {
     const outcome refused = tilt_program(folder, {method, "--plan"});
