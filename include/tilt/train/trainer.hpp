@@ -55,8 +55,6 @@ template <class B, class Objective> class trainer {
   /// The memory that `run` on these examples will ask for, before it does. O(tokens).
   memory_plan plan(std::span<const prompt_tree> train, std::span<const prompt_tree> eval = {}) {
     const auto bytes = [this](index count) { return count * static_cast<index>(sizeof(T)); };
-    for (const auto& examples : {train, eval})
-      for (const prompt_tree& tree : examples) objective_.check(tree);
     measure(train, eval);
     memory_plan m;
     gradient_.plan(m);
@@ -153,7 +151,6 @@ template <class B, class Objective> class trainer {
     schedule_ = schedule_of(options_, plan_->total_steps);
     schedule_.check();
     order_.emplace(plan_->examples, options_.shuffle, options_.seed);
-    for (const prompt_tree& tree : train_) objective_.check(tree);
     measure(train_, eval_);
     if (!eval_.empty()) gradient_.select(eval_, step_ == 0);
     gradient_.select(train_, step_ == 0);
@@ -189,9 +186,11 @@ template <class B, class Objective> class trainer {
     kl_spent_ = s.kl_spent;
   }
 
-  /// Lays out every micro-batch of the run's first epochs and of an evaluation, so that their memory is known before it is there.
+  /// Checks examples and lays out every micro-batch of the run's first epochs and of an evaluation, so that their memory is known before it is there.
   void measure(std::span<const prompt_tree> train, std::span<const prompt_tree> eval) {
     const auto same = [](std::span<const prompt_tree> a, std::span<const prompt_tree> b) { return a.data() == b.data() && a.size() == b.size(); };
+    for (const auto& examples : {train, eval})
+      for (const prompt_tree& tree : examples) objective_.check(tree);
     if (same(train, measured_train_) && same(eval, measured_eval_)) return;
     constexpr index epochs_looked_at = 16;
     const run_plan steps(options_, static_cast<index>(train.size()));
