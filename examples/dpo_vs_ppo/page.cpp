@@ -89,7 +89,11 @@ std::string model_method(const model_part& part) {
          short_number(job.methods.front().learning_rate) + ", ε 1e-3. Policy gradients: " + count(s.steps) + " steps of " +
          count(s.step_samples) + " answers, " + count(s.ppo_epochs) + " epochs in " + count(ppo_mini_batches) + " parts, learning rate " +
          short_number(part.report->learning_rate("ppo-true")) +
-         ".\n"
+         ". They are short, so that all of it takes a quarter of an hour or so of one core: what each was given, in updates, texts and "
+         "seconds, is in [the costs](#what-each-costs). For a policy gradient that is little. PPO's value function begins at nothing, far "
+         "from "
+         "rewards of this size, and batches are small, so that much of the way that it goes is noise; nothing here was tuned, and this is "
+         "no verdict on PPO that is done well.\n"
          "- *Optimum.* Texts cannot be enumerated. The line is estimated from " +
          count(s.pool) +
          " texts of the reference for each prompt, each of which weighs exp(r/β), as far as the weight is on ten of them or more; KL is "
@@ -137,8 +141,8 @@ std::string divergence_part(const frontier_report& report, const std::string& le
          report.divergence_table().markdown();
 }
 
-std::string cost_part(const frontier_report& report, const std::string& level) {
-  return "\n" + level + " What it costs\n\n" + report.cost_table().markdown();
+std::string cost_part(const frontier_report& report, const std::string& heading) {
+  return "\n" + heading + "\n\n" + report.cost_table().markdown();
 }
 
 std::string cost_explained(const frontier_report& report) {
@@ -170,7 +174,7 @@ std::string page_of(const std::optional<world_part>& world, const std::optional<
          divergence_part(r, "##",
                          " All else is as above: the tables before this one are of one learning rate for all, 1e-3, whatever would be best "
                          "for each.") +
-         cost_part(r, "##") + cost_explained(r);
+         cost_part(r, "## What it costs") + cost_explained(r);
     t += "\n## What does not learn\n\nThe objective r − β·KL differentiated on samples, as if a sampled reward had a gradient ([claim "
          "10](claims.md#claim-10)), was trained for as many updates as PPO, on fresh samples in each, at a learning rate of 1e-5: " +
          r.of_differentiated() + "; larger rates are in the table of divergence: what moves the policy is noise.\n\n";
@@ -178,7 +182,7 @@ std::string page_of(const std::optional<world_part>& world, const std::optional<
   if (model) {
     const frontier_report& r = *model->report;
     t += model_method(*model) + frontier_part(r, model->figure, "###") + examples_part(r, "###") + judge_part(r, "###") +
-         best_of_part(r, "###") + divergence_part(r, "###", "") + cost_part(r, "###");
+         best_of_part(r, "###") + (r.job().sizes.grid_seeds > 0 ? divergence_part(r, "###", "") : "") + cost_part(r, "### What each costs");
     t += world ? "\nThe columns are those [of the world](#what-it-costs).\n\n" : cost_explained(r) + "\n";
   }
   t += "## Again\n\n    build/release/bin/dpo_vs_ppo " + std::string(model ? "--model " + model->name + " " : "") +
