@@ -2,8 +2,11 @@
 // Model folders: weights in one file or in shards, what is wrong with them, and saving without a moment in which the folder is broken.
 #include <csignal>
 #include <sys/resource.h>
+#include <tilt/data/pack.hpp>
 #include <tilt/io/model_folder.hpp>
+#include <tilt/model/pass.hpp>
 #include <tilt/tensor/reference.hpp>
+#include <tilt/train/fingerprint.hpp>
 
 #include "files.hpp"
 
@@ -183,6 +186,61 @@ TEST_CASE("GPT-2's weights are found with and without their prefix, and turned")
   CHECK(weights_of(load_transformer(model_folder(folder), b)) == weights_of(model));
   write_tensors(folder / "model.safetensors", short_names);
   CHECK(weights_of(load_transformer(model_folder(folder), b)) == weights_of(model));
+}
+
+TEST_CASE("a model that is read alone is its files, where these hold its numbers in its layout") {
+  const auto folder = scratch_folder("io_weights_mapped");
+  backend b;
+  const auto model = write_model(b, folder);
+  const auto same_tensors = [](const auto& mapped, const auto& loaded) {
+    for (const parameter& p : mapped.parameters()) {
+      const auto q = std::find_if(loaded.parameters().begin(), loaded.parameters().end(), [&p](const parameter& r) { return r.name == p.name; });
+      CHECK(mapped.get(p) == loaded.get(*q));
+    }
+  };
+  const auto check = [&](bool in_place) {
+    const model_folder read(folder);
+    auto mapped = map_transformer(read, b);
+    const auto loaded = load_transformer(read, b);
+    CHECK(mapped.read_only() == in_place);
+    same_tensors(mapped, loaded);
+    CHECK(tilt::detail::hash_of(mapped) == tilt::detail::hash_of(loaded));
+    CHECK(weights_of(mapped.clone()) == weights_of(loaded));
+    CHECK_FALSE(mapped.clone().read_only());
+    pass<backend> by_mapped(mapped, pass_kind::inference);
+    auto copy = mapped.clone();
+    pass<backend> by_copy(copy, pass_kind::inference);
+    tree_packs packs(64);
+    packs.add(text_sequence(std::vector<token>{1, 2, 5, 7, 3}, 1));
+    by_mapped.forward(packs[0]);
+    by_copy.forward(packs[0]);
+    CHECK(std::vector<float>(by_mapped.logps().begin(), by_mapped.logps().end()) == std::vector<float>(by_copy.logps().begin(), by_copy.logps().end()));
+    if (!in_place) return;
+    CHECK_THROWS_AS(mapped.weights(), error);
+    CHECK_THROWS_AS(pass<backend>(mapped, pass_kind::training), error);
+    const auto moved = std::move(mapped);  // the files outlive what they were opened by
+    same_tensors(moved, loaded);
+  };
+  check(true);
+  write_tensors(folder / "model.safetensors", tensors_of(model));  // in another order
+  check(true);
+  write_tensors(folder / "model.safetensors", tensors_of(model), element_type::bf16);
+  check(false);
+  write_tensors(folder / "model.safetensors", tensors_of(model), element_type::f64);
+  check(false);
+  write_tensors(folder / "model.safetensors", tensors_of(model));
+  std::string text = contents(folder / "model.safetensors");
+  std::uint64_t length;
+  std::memcpy(&length, text.data(), 8);
+  text.insert(static_cast<std::size_t>(8 + length), 1, ' ');  // a header that leaves the numbers at an odd address
+  ++length;
+  std::memcpy(text.data(), &length, 8);
+  put(folder / "model.safetensors", text);
+  check(false);
+  auto spoiled = tensors_of(model);
+  spoiled.begin()->second.values[2] = std::nanf("");
+  write_tensors(folder / "model.safetensors", spoiled);
+  refuses([&] { map_transformer(model_folder(folder), b); }, {"has a weight that is not finite (element 2); "});
 }
 
 TEST_CASE("a config that asks for more memory than there is fails on the shapes of the weights") {

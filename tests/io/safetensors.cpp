@@ -50,6 +50,15 @@ TEST_CASE("numbers come back from F32 and F64 as they went in") {
   CHECK(std::isnan(there_and_back(std::vector<float>{std::nanf("")}, element_type::f32)[0]));
 }
 
+TEST_CASE("texts stand beside the tensors") {
+  const auto path = process_folder() / "texts.safetensors";
+  const std::vector<tensor_to_write> tensors{{"a", {2}}};
+  write_safetensors(path, tensors, element_type::f32, [](std::size_t) { return std::vector<float>{1, 2}; }, {{"seed", "42"}, {"note", "\"quoted\""}});
+  const safetensors_file file(path);
+  CHECK(file.metadata() == std::map<std::string, std::string>{{"format", "pt"}, {"note", "\"quoted\""}, {"seed", "42"}});
+  CHECK(file.find("a")->values<float>() == std::vector<float>{1, 2});
+}
+
 TEST_CASE("BF16 is rounded to nearest, ties to even") {
   const auto rounded = [](float x) { return there_and_back(std::vector<float>{x}, element_type::bf16)[0]; };
   CHECK(rounded(1.0f) == 1.0f);

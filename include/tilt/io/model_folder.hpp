@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <memory>
 #include <optional>
 #include <tilt/io/model_weights.hpp>
 #include <tilt/io/tokenize.hpp>
@@ -86,6 +87,23 @@ template <class B> transformer<B> load_transformer(const model_folder& folder, B
   transformer<B> model(backend, folder.config());
   load_weights(files, model);
   return model;
+}
+
+/// The same to be read alone, as for scoring and generating or as a reference: where the files hold the backend's numbers in the model's
+/// layout, the weights are the files themselves, mapped, of which nothing is copied and processes share one copy; the files must not change
+/// meanwhile (a file that is replaced stays as it was). Otherwise (other numbers, GPT-2's transposed matrices, a device) they are loaded.
+template <class B> transformer<B> map_transformer(const model_folder& folder, B& backend) {
+  if constexpr (computes_in_host_memory<B>) {
+    using scalar = typename B::scalar;
+    const auto files = std::make_shared<const weight_files>(folder.weights());
+    const detail::parameter_table table(folder.config());
+    check_weights(*files, table.parameters());
+    if (const auto places = places_of<scalar>(*files, table.parameters()); !places.empty()) {
+      check_finite<scalar>(*files, table.parameters());
+      return transformer<B>(backend, folder.config(), places, files);
+    }
+  }
+  return load_transformer(folder, backend);
 }
 
 namespace detail {

@@ -82,21 +82,36 @@ inline void check_weights(const weight_files& files, std::span<const parameter> 
   }
 }
 
+/// Throws input_error on a weight that is not finite as a Value.
+template <class Value> void check_finite(const weight_files& files, std::span<const parameter> parameters) {
+  for (const parameter& p : parameters)
+    if (const index at = detail::find_parameter(files, p.name)->template not_finite<Value>(); at >= 0)
+      throw input_error(files.folder() + ": the tensor '" + p.name + "' has a weight that is not finite (element " + std::to_string(at) + "); the model is damaged, take another");
+}
+
+/// Where each of the parameters lies in the mapped files, if all of them can be used there as they are: as numbers of this type, in the
+/// model's own layout. Empty otherwise.
+template <class Value> std::vector<const Value*> places_of(const weight_files& files, std::span<const parameter> parameters) {
+  std::vector<const Value*> places;
+  for (const parameter& p : parameters) {
+    const Value* const at = p.transposed ? nullptr : detail::find_parameter(files, p.name)->template in_place<Value>();
+    if (at == nullptr) return {};
+    places.push_back(at);
+  }
+  return places;
+}
+
 /// Fills every parameter of the model from the files; returns the names of tensors that the model has no use for (a tied head is none).
 /// Throws input_error, before the model is changed, on a missing tensor, a wrong shape or a weight that is not finite.
 template <class Model> std::vector<std::string> load_weights(const weight_files& files, Model& model) {
   using scalar = typename Model::scalar;
   check_weights(files, model.parameters());
+  check_finite<scalar>(files, model.parameters());
   std::set<std::string> used;
   for (const parameter& p : model.parameters()) {
     const safetensor* const t = detail::find_parameter(files, p.name);
     used.insert(t->name);
     const auto values = t->template values<scalar>();
-    for (std::size_t i = 0; i < values.size(); ++i)
-      if (!std::isfinite(values[i])) throw input_error(files.folder() + ": the tensor '" + p.name + "' has a weight that is not finite (element " + std::to_string(i) + "); the model is damaged, take another");
-  }
-  for (const parameter& p : model.parameters()) {
-    const auto values = detail::find_parameter(files, p.name)->template values<scalar>();
     model.set(p, std::span<const scalar>(values));
   }
   std::vector<std::string> unused;

@@ -10,6 +10,7 @@
 #include <tilt/io/file.hpp>
 #include <tilt/io/utf8.hpp>
 #include <tilt/scalar/config.hpp>
+#include <type_traits>
 #include <vector>
 
 namespace tilt {
@@ -73,6 +74,28 @@ struct safetensor {
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = element<Value>(bytes.data() + i * step);
     return out;
   }
+  /// The first element that is not finite as a Value, or -1. O(count), without a copy.
+  template <class Value> index not_finite() const {
+    constexpr index block = 4096;  // a loop without a way out in the middle takes whole registers
+    const std::size_t step = detail::name_of(type).bytes;
+    const auto finite = [this, step](index i) { return std::isfinite(element<Value>(bytes.data() + static_cast<std::size_t>(i) * step)); };
+    const index n = count();
+    for (index first = 0; first < n; first += block) {
+      const index end = std::min(n, first + block);
+      bool all = true;
+      for (index i = first; i < end; ++i) all &= finite(i);
+      for (index i = first; !all && i < end; ++i)
+        if (!finite(i)) return i;
+    }
+    return -1;
+  }
+  /// The elements where they lie in the file, if they are numbers of type Value there, at an address where such may lie; null otherwise.
+  template <class Value> const Value* in_place() const {
+    static_assert(std::is_floating_point_v<Value>);
+    const bool same = (std::is_same_v<Value, float> && type == element_type::f32) || (std::is_same_v<Value, double> && type == element_type::f64);
+    const bool aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(Value) == 0;
+    return same && aligned ? reinterpret_cast<const Value*>(bytes.data()) : nullptr;
+  }
 
  private:
   template <class Value> Value element(const std::byte* p) const {
@@ -125,7 +148,11 @@ class safetensors_file {
     const auto data = bytes.subspan(8 + static_cast<std::size_t>(length));
     std::vector<std::pair<std::size_t, const safetensor*>> order;
     for (const auto& [name, entry] : header.items())
-      if (name != "__metadata__") tensors_.emplace(name, read_entry(name, entry, data));
+      if (name != "__metadata__")
+        tensors_.emplace(name, read_entry(name, entry, data));
+      else if (entry.is_object())
+        for (const auto& [key, text] : entry.items())
+          if (text.is_string()) metadata_.emplace(key, text.get<std::string>());
     for (const auto& [name, tensor] : tensors_) order.emplace_back(static_cast<std::size_t>(tensor.bytes.data() - data.data()), &tensor);
     std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first != b.first ? a.first < b.first : a.second->bytes.size() < b.second->bytes.size(); });
     std::size_t end = 0;
@@ -138,6 +165,8 @@ class safetensors_file {
 
   const std::string& path() const { return path_; }
   const std::map<std::string, safetensor>& tensors() const { return tensors_; }
+  /// Texts that stand beside the tensors.
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const safetensor* find(const std::string& name) const {
     const auto at = tensors_.find(name);
     return at == tensors_.end() ? nullptr : &at->second;
@@ -177,6 +206,7 @@ class safetensors_file {
   std::string path_;
   mapped_file file_;
   std::map<std::string, safetensor> tensors_;
+  std::map<std::string, std::string> metadata_;
 };
 
 /// What to write: names, shapes and, when its turn comes, values.
@@ -186,13 +216,15 @@ struct tensor_to_write {
 };
 
 /// Writes tensors in order as F32, BF16 (rounded to nearest even) or F64, atomically; `values_of(i)` gives the i-th tensor's elements
-/// as a vector, so that one tensor is in memory at a time.
+/// as a vector, so that one tensor is in memory at a time. `metadata` are texts to stand beside them.
 template <class ValuesOf>
-void write_safetensors(const std::filesystem::path& path, std::span<const tensor_to_write> tensors, element_type type, const ValuesOf& values_of) {
+void write_safetensors(const std::filesystem::path& path, std::span<const tensor_to_write> tensors, element_type type, const ValuesOf& values_of,
+                       const std::map<std::string, std::string>& metadata = {}) {
   const detail::element_name& element = detail::name_of(type);
   if (type != element_type::f32 && type != element_type::bf16 && type != element_type::f64) throw error("safetensors: F32, BF16 and F64 can be written");
   nlohmann::ordered_json header;
   header["__metadata__"] = {{"format", "pt"}};
+  for (const auto& [key, text] : metadata) header["__metadata__"][key] = text;
   std::uint64_t offset = 0;
   for (const tensor_to_write& t : tensors) {
     std::uint64_t size = element.bytes;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <span>
 #include <string>
 #include <tilt/model/config.hpp>
 #include <vector>
@@ -10,7 +11,7 @@ namespace tilt {
 struct parameter {
   std::string name;          ///< as in Hugging Face's model.safetensors
   std::vector<index> shape;  ///< as in that file
-  index offset = 0;          ///< of its first element in the flat buffer
+  index offset = 0;          ///< of its first element in the flat buffer; of weights that lie elsewhere, from the first tensor's
   index count = 0;           ///< number of elements
   bool decays = true;        ///< weight decay applies: matrices yes, norms and biases no (transformers' rule)
   bool transposed = false;   ///< held transposed to the file (GPT-2's Conv1D keeps [in, out]; here every matrix is [out, in])
@@ -65,6 +66,11 @@ class parameter_table {
       if (decays) decayed_size_ = offset;
     }
     size_ = offset;
+  }
+
+  /// Has tensor i begin at offsets[i] from now on: for weights that were laid down by somebody else.
+  void place(std::span<const index> offsets) {
+    for (std::size_t i = 0; i < parameters_.size(); ++i) parameters_[i].offset = offsets[i];
   }
 
   const std::vector<parameter>& parameters() const { return parameters_; }

@@ -70,7 +70,9 @@ template <class B> class pass {
   using scalar = typename B::scalar;
 
   pass(transformer<B>& model, pass_kind kind, pass_options options = {})
-      : model_(&model), kind_(kind), options_(options), arena_(model.backend()), activations_(kind == pass_kind::training ? layers() : 1) {}
+      : model_(&model), kind_(kind), options_(options), arena_(model.backend()), activations_(kind == pass_kind::training ? layers() : 1) {
+    if (training() && model.read_only()) throw error("pass: weights that are read alone are not trained; take a clone");
+  }
 
   /// Makes room for batches within the limits. Allocates, and forgets the last forward.
   void reserve(const pass_limits& limits) {
@@ -351,7 +353,7 @@ template <class B> class pass {
                                  matrix_of(g.positions, config().max_position_embeddings, d));
   }
 
-  transformer<B>* model_;
+  const transformer<B>* model_;
   pass_kind kind_;
   pass_options options_;
   pass_limits limits_;

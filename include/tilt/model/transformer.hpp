@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cmath>
+#include <memory>
 #include <span>
 #include <tilt/model/parameters.hpp>
 #include <tilt/scalar/philox.hpp>
 #include <tilt/tensor/elementwise.hpp>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 namespace tilt {
 
 /// A decoder-only language model: a config and one flat buffer of weights in a backend's memory. What it computes is a `pass`.
-/// The backend must outlive it. Movable, not copyable; `clone` copies the weights.
+/// The backend must outlive it. Movable, not copyable; `clone` copies the weights. Its weights may also lie elsewhere, to be read alone.
 template <class B> class transformer {
   static_assert(require_backend<B>::value);
 
@@ -23,10 +27,27 @@ template <class B> class transformer {
     fill(backend, weights_.data(), size(), scalar(0));
   }
 
+  /// Weights that lie elsewhere, as in a mapped file: tensor i of `parameters()` begins at tensors[i], in memory of the backend's kind.
+  /// They stay there as long as `owner`, and are read alone: what would change them throws `error`. Nothing is copied.
+  transformer(B& backend, const model_config& config, std::span<const scalar* const> tensors, std::shared_ptr<const void> owner)
+      : backend_(&backend),
+        config_((config.check(), config)),
+        table_(config),
+        weights_(backend.template allocate<scalar>(0)),
+        elsewhere_(tensors.front()),
+        owner_(std::move(owner)) {
+    std::vector<index> offsets;
+    for (const scalar* const tensor : tensors) offsets.push_back(tensor - elsewhere_);
+    table_.place(offsets);
+  }
+
   /// A copy with weights of its own.
   transformer clone() const {
     transformer twin(*backend_, config_);
-    copy(*backend_, weights(), twin.weights(), size());
+    for (std::size_t i = 0; i < parameters().size(); ++i) {
+      const parameter &from = parameters()[i], &to = twin.parameters()[i];
+      copy(*backend_, weights() + from.offset, twin.weights() + to.offset, to.count);
+    }
     return twin;
   }
 
@@ -39,13 +60,20 @@ template <class B> class transformer {
   index size() const { return table_.size(); }
   index decayed_size() const { return table_.decayed_size(); }
 
-  scalar* weights() { return weights_.data(); }
-  const scalar* weights() const { return weights_.data(); }
+  /// Whether its weights lie elsewhere.
+  bool read_only() const { return elsewhere_ != nullptr; }
+  scalar* weights() {
+    if (read_only()) throw error("transformer: its weights are to be read alone; change those of a clone");
+    return weights_.data();
+  }
+  const scalar* weights() const { return read_only() ? elsewhere_ : weights_.data(); }
   const detail::parameter_table& table() const { return table_; }
 
   /// Sets one tensor from values in the file's layout; they are rounded to the backend's scalar. Allocates.
   template <class Value> void set(const parameter& p, std::span<const Value> values) {
     if (static_cast<index>(values.size()) != p.count) throw error("transformer: " + p.name + " has " + std::to_string(p.count) + " values");
+    if constexpr (std::is_same_v<Value, scalar>)
+      if (!p.transposed) return backend_->copy_in(values.data(), p.count, weights() + p.offset);
     std::vector<scalar> own(values.size());
     reorder(p, values.data(), own.data(), true);
     backend_->copy_in(own.data(), p.count, weights() + p.offset);
@@ -53,8 +81,10 @@ template <class B> class transformer {
 
   /// One tensor of a flat buffer (the weights, or gradients or moments of the same layout) in the file's layout. Allocates.
   std::vector<scalar> get(const parameter& p, const scalar* flat) const {
-    std::vector<scalar> own(static_cast<std::size_t>(p.count)), values(own.size());
+    std::vector<scalar> own(static_cast<std::size_t>(p.count));
     backend_->copy_out(flat + p.offset, p.count, own.data());
+    if (!p.transposed) return own;
+    std::vector<scalar> values(own.size());
     reorder(p, own.data(), values.data(), false);
     return values;
   }
@@ -94,7 +124,9 @@ template <class B> class transformer {
   B* backend_;
   model_config config_;
   detail::parameter_table table_;
-  buffer_of<B, scalar> weights_;
+  buffer_of<B, scalar> weights_;  // none where they lie elsewhere
+  const scalar* elsewhere_ = nullptr;
+  std::shared_ptr<const void> owner_;
 };
 
 }  // namespace tilt

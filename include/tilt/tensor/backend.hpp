@@ -42,6 +42,10 @@ template <class B>
 concept frees_memory = owns_memory<B> && std::movable<decltype(std::declval<B&>().template allocate<typename B::scalar>(index{}))> &&
     !std::is_trivially_destructible_v<decltype(std::declval<B&>().template allocate<typename B::scalar>(index{}))>;
 
+/// States that its pointers are the host's (`static constexpr bool host_memory = true`), so that it can read what others have laid there.
+template <class B>
+concept computes_in_host_memory = requires { requires B::host_memory; };
+
 /// Elementwise work: `map(n, body)` runs body(lane, i) once for each i in [0, n), in any order.
 template <class B>
 concept maps_elements = requires(B& b) {

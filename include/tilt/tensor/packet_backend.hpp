@@ -46,6 +46,7 @@ template <packet P, worker_pool Pool = threads> class packet_backend {
  public:
   using scalar = typename P::scalar;
   static constexpr bool row_exact = true;
+  static constexpr bool host_memory = true;
 
   /// `threads` = 0: as many as the hardware has.
   explicit packet_backend(int threads = 0) : pool_(threads), gemm_scratch_(pool_.size() * packed_gemm<P>::workspace) {}

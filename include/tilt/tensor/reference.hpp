@@ -11,6 +11,7 @@ template <class T> class reference_backend {
  public:
   using scalar = T;
   static constexpr bool row_exact = true;
+  static constexpr bool host_memory = true;
   static constexpr const char* name = "reference";
 
   template <class U> std::vector<U> allocate(index n) { return std::vector<U>(static_cast<std::size_t>(n)); }

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string>
 #include <tilt/data/prompt_tree.hpp>
 #include <tilt/model/transformer.hpp>
+#include <tilt/version.hpp>
 #include <vector>
 
 namespace tilt {
@@ -61,10 +63,61 @@ inline std::uint64_t hash_of(std::span<const prompt_tree> examples) {
   return f.value();
 }
 
+/// Of their tokens alone, those that a cut left out too.
+inline std::uint64_t hash_of_tokens(std::span<const prompt_tree> examples) {
+  fingerprint f;
+  for (const prompt_tree& tree : examples) {
+    const std::uint64_t responses = tree.responses.size();
+    f.add(&responses, sizeof responses);
+    f.add(std::span<const token>(tree.prompt));
+    for (const response& r : tree.responses) {
+      f.add(std::span<const token>(r.tokens));
+      f.add(std::span<const token>(r.uncut));
+    }
+  }
+  return f.value();
+}
+
+/// Of what a decoder computes by beside its weights.
+inline std::uint64_t hash_of(const model_config& c) {
+  const index sizes[] = {c.vocab_size,        c.hidden_size,          c.intermediate_size,   c.num_hidden_layers, c.num_attention_heads,
+                         c.num_key_value_heads, c.head_dim,           static_cast<index>(c.type), static_cast<index>(c.norm),
+                         static_cast<index>(c.feed_forward), static_cast<index>(c.rope), c.learned_positions, c.attention_bias, c.output_bias,
+                         c.feed_forward_bias, c.qk_norm, c.tie_word_embeddings, c.vocabulary_head, c.value_head};
+  const double numbers[] = {c.norm_epsilon, c.rope_theta, c.stretch.factor, c.stretch.low_freq_factor, c.stretch.high_freq_factor,
+                            c.stretch.original_max_position_embeddings};
+  fingerprint f;
+  f.add(std::span<const index>(sizes));
+  f.add(std::span<const double>(numbers));
+  return f.value();
+}
+
+/// What the compiler made of the arithmetic: other builds may round otherwise.
+inline std::string build_text() {
+  std::string text = std::string(version) + ", compiler " + __VERSION__;
+#ifdef __AVX2__
+  text += ", avx2";
+#endif
+#ifdef __FMA__
+  text += ", fma";
+#endif
+#ifdef __AVX512F__
+  text += ", avx512";
+#endif
+  return text;
+}
+
+/// Of its weights, wherever they lie.
 template <class B> std::uint64_t hash_of(const transformer<B>& model) {
   using T = typename B::scalar;
   std::vector<T> weights(static_cast<std::size_t>(model.size()));
-  model.backend().copy_out(model.weights(), model.size(), weights.data());
+  T* to = weights.data();
+  for (const bool decays : {true, false})  // the order of the flat buffer
+    for (const parameter& p : model.parameters())
+      if (p.decays == decays) {
+        model.backend().copy_out(model.weights() + p.offset, p.count, to);
+        to += p.count;
+      }
   fingerprint f;
   f.add(std::span<const T>(weights));
   return f.value();

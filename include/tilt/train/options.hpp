@@ -74,6 +74,7 @@ struct training_options {
   index max_length = 0;                   ///< cuts KTO's mismatched pairs as the reader cuts the data; 0: nothing does
   statistics_scope statistics = statistics_scope::micro_batch;
   reference_mode reference = reference_mode::cached;
+  std::string reference_cache = {};       ///< folder in which a cached reference's log-probabilities are kept for later runs; empty: nowhere
   bool sync_ref_model = false;            ///< TR-DPO (Gorbatovski et al. 2024, arXiv 2404.09656): the online reference follows the policy
   double ref_model_mixup_alpha = 0.6;     ///< α in π_ref ← α·π + (1 − α)·π_ref, of weights; 1 replaces it
   index ref_model_sync_steps = 512;       ///< steps from one such update to the next
@@ -134,6 +135,8 @@ inline void training_options::check() const {
 inline void training_options::check_reference() const {
   const training_options usual;
   const auto refuse = detail::refuse_option;
+  if (!reference_cache.empty() && reference == reference_mode::online)
+    throw input_error("reference_cache: an online reference is computed in every step and keeps nothing; leave it away, or take reference cached");
   refuse(sync_ref_model && reference != reference_mode::online, "sync_ref_model", 1, "a cached reference cannot move; give reference online");
   refuse(!sync_ref_model && ref_model_mixup_alpha != usual.ref_model_mixup_alpha, "ref_model_mixup_alpha", ref_model_mixup_alpha, "only sync_ref_model uses it");
   refuse(!sync_ref_model && ref_model_sync_steps != usual.ref_model_sync_steps, "ref_model_sync_steps", static_cast<double>(ref_model_sync_steps),

@@ -2,9 +2,11 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <string>
 #include <tilt/train/fingerprint.hpp>
 #include <tilt/train/options.hpp>
 #include <tilt/train/reference_cache.hpp>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -66,6 +68,10 @@ template <class B> class reference_model {
   }
   reference_model(const reference_model&) = delete;
 
+  /// Has log-probabilities outlive the run.
+  void store_in(reference_store<T> store) { store_ = std::move(store); }
+  bool stored() const { return static_cast<bool>(store_.find); }
+
   bool online() const { return scoring_.has_value(); }
   void reserve(const pass_limits& limits) { scoring_->reserve(limits); }
 
@@ -105,9 +111,8 @@ template <class B> class reference_model {
                         "are gone; give the examples to run() or evaluate() before the first step, or take reference online");
     auto fresh = std::make_unique<known_examples>();
     fresh->data = data;
-    fresh->own = score_examples(*source_, pairs_.count, max_tokens_, [&](tree_packs& packs, index i) { lay_down(packs, i, false); });
-    if (needs_.mismatched)
-      fresh->mismatched = score_examples(*source_, pairs_.count, max_tokens_, [&](tree_packs& packs, index i) { lay_down(packs, i, true); });
+    fresh->own = log_probabilities(false);
+    if (needs_.mismatched) fresh->mismatched = log_probabilities(true);
     selected_ = known_.emplace_back(std::move(fresh)).get();
   }
 
@@ -128,15 +133,10 @@ template <class B> class reference_model {
     pass_limits limits;
     if (!needs_.own || online()) return limits;
     look_at(examples);
-    tree_packs packs(max_tokens_);
-    for_each_block(pairs_.count, [&](index from, index end) {
-      for (const bool mismatched : {false, true}) {
-        if (mismatched && !needs_.mismatched) continue;
-        packs.clear();
-        for (index i = from; i < end; ++i) lay_down(packs, i, mismatched);
-        for (index p = 0; p < packs.size(); ++p) limits = max(limits, pass_limits::of(packs[p]));
-      }
-    });
+    for (const bool mismatched : {false, true}) {
+      if (mismatched && !needs_.mismatched) continue;
+      lay_out_examples(pairs_.count, max_tokens_, laying_down(mismatched), [&](const packed_trees& pack) { limits = max(limits, pass_limits::of(pack)); });
+    }
     return limits;
   }
   /// Bytes of an online reference's arena within the limits.
@@ -190,11 +190,40 @@ template <class B> class reference_model {
     std::uint64_t data = 0;  // their hash
     reference_cache<T> own, mismatched;
   };
-  void lay_down(tree_packs& packs, index i, bool mismatched) const {
-    if (mismatched)
-      add_mismatched(packs, i);
+  auto laying_down(bool mismatched) const {
+    return [this, mismatched](tree_packs& packs, index i) {
+      if (mismatched)
+        add_mismatched(packs, i);
+      else
+        packs.add(examples_[static_cast<std::size_t>(i)]);
+    };
+  }
+  /// Of the examples that are looked at: out of the store, or else computed and kept there.
+  reference_cache<T> log_probabilities(bool mismatched) {
+    if (!store_.find) return score_examples(*source_, pairs_.count, max_tokens_, laying_down(mismatched));
+    const reference_key key = key_of(mismatched);
+    response_places places = lay_out_examples(pairs_.count, max_tokens_, laying_down(mismatched), [](const packed_trees&) {});
+    if (auto kept = store_.find(key, places.count())) return {std::move(places), std::move(*kept)};
+    reference_cache<T> fresh = score_examples(*source_, pairs_.count, max_tokens_, laying_down(mismatched));
+    store_.keep(key, fresh.logps());
+    return fresh;
+  }
+  static std::string backend_text() {
+    if constexpr (requires { B::name; })
+      return B::name;
     else
-      packs.add(examples_[static_cast<std::size_t>(i)]);
+      return typeid(B).name();
+  }
+  reference_key key_of(bool mismatched) const {
+    reference_key key{{"weights", std::to_string(weights_)},
+                      {"config", std::to_string(detail::hash_of(source_->config()))},
+                      {"tokens", std::to_string(detail::hash_of_tokens(examples_))},
+                      {"dtype", "float" + std::to_string(8 * sizeof(T))},
+                      {"backend", backend_text()},
+                      {"build", detail::build_text()}};
+    if (mismatched) key.push_back({"mismatched", std::to_string(group_) + " of at most " + std::to_string(max_length_)});
+    if (!B::row_exact) key.push_back({"max_tokens", std::to_string(max_tokens_)});  // a row then depends on its pack
+    return key;
   }
   static void append(std::vector<T>& to, std::span<const T> from) { to.insert(to.end(), from.begin(), from.end()); }
 
@@ -203,6 +232,7 @@ template <class B> class reference_model {
   reference_needs needs_;
   index max_tokens_, max_length_, group_;
   std::uint64_t weights_ = 0;
+  reference_store<T> store_;
   std::optional<transformer<B>> frozen_;
   std::optional<pass<B>> scoring_;
   std::vector<std::unique_ptr<known_examples>> known_;

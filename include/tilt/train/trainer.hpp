@@ -83,6 +83,9 @@ template <class B, class Objective> class trainer {
   /// sets it; the loop itself knows nothing of files.
   void save_with(std::function<std::string(const std::string& name, const training_state<T>&)> writer) { writer_ = std::move(writer); }
 
+  /// Where a cached reference's log-probabilities outlive the run. `keep_reference` (train/reference_files.hpp) sets it.
+  void store_reference_in(reference_store<T> store) { gradient_.reference().store_in(std::move(store)); }
+
   /// Writes the checkpoint of the step that was done last, whatever save_steps says, and tells where; for a run that is to end here and
   /// to go on later.
   const std::string& save_checkpoint() {
@@ -130,6 +133,7 @@ template <class B, class Objective> class trainer {
       };
       unused(reference != nullptr, "reference_model");
       unused(options_.reference == reference_mode::online, "reference");
+      unused(!options_.reference_cache.empty(), "reference_cache");
       unused(options_.sync_ref_model, "sync_ref_model");
       unused(options_.kl_budget > 0, "kl_budget");
     }
@@ -143,6 +147,8 @@ template <class B, class Objective> class trainer {
   void prepare(std::span<const prompt_tree> train, std::span<const prompt_tree> eval) {
     if (!options_.output_dir.empty() && !writer_)
       throw input_error("output_dir: the trainer does not know how to write checkpoints; call keep_checkpoints(trainer) of tilt/train/checkpoint.hpp");
+    if (!options_.reference_cache.empty() && !gradient_.reference().stored())
+      throw input_error("reference_cache: the trainer does not know how to keep log-probabilities; call keep_reference(trainer) of tilt/train/reference_files.hpp");
     if (eval.empty() && (options_.eval_steps > 0 || options_.eval_on_start))
       throw input_error(std::string(options_.eval_steps > 0 ? "eval_steps" : "eval_on_start") + ": there are no examples to evaluate on; give some, or leave it away");
     train_ = train;
