@@ -50,24 +50,33 @@ TEST_CASE("empty") {
                 "empty") == lines{1, 2, 3});
 }
 
-TEST_CASE("truncated: what stops in mid-sentence and what does not") {
-  for (const char* text : {"I would say that this is", "Well, I think so, but on the other hand,",
-                           "Here is what you could do now:", "It is what they said that you\xE2\x80\x99",
-                           "First do this.  Then go on and do", "Try this:\n```\nint x = 1;", "See what the man did (and then the",
-                           "\xD0\xBE\xD0\xBD \xD0\xB8 \xD0\xBE\xD0\xBD\xD0\xB0 \xD0\xB8 \xD0\xBC\xD1\x8B \xD0\xB8"}) {
+TEST_CASE("truncated: what stops in mid-sentence, what lacks its full stop, and what is whole") {
+  for (const char* text : {"I would say that this is your", "Well, I think so, but on the other hand,",
+                           "Here is what you could do now:", "It is what they said that you\xE2\x80\x99", "Try this:\n```\nint x = 1;",
+                           "See what the man did (and then the", "he goes there every day because they",
+                           "Do these things:\n- run\n- walk in the park and", "I said to them that it\xE2\x80\x99s"}) {
     INFO(text);
-    CHECK(stops_in_mid_sentence(text));
+    CHECK(end_of(text) == text_end::in_mid_sentence);
+  }
+  for (const char* text :
+       {"First do this.  Then go on and do", "I would say that this is so", "it is so.  And he said that this",
+        "\xD0\x9E\xD0\xBD \xD0\xB8 \xD0\xBE\xD0\xBD\xD0\xB0 \xD0\xB8 \xD0\xBC\xD1\x8B \xD0\xB8",
+        "Do this:\n- run as far as you can get in an hour, and then go back again.\n- walk for as long as you like to in the park"}) {
+    INFO(text);
+    CHECK(end_of(text) == text_end::without_mark);
   }
   for (const char* text :
        {"", "Ok", "I would say that it is.", "Would you say that it is?", "He said \xE2\x80\x9Cno, that is not it.\xE2\x80\x9D",
         "He said it to me (and to you)", "Call me at this number: 844-555-5555", "You can write to me at bob@example.com",
         "There is more at the page https://example.com/a", "Do one of these things:\n1. run\n2. walk in the park",
-        "Do it like this:\n```\nint x = 1;\n```", "This is it and that is all\xE2\x80\xA6", "This is it and that is all.\n"}) {
+        "Do it like this:\n```\nint x = 1;\n```", "This is it and that is all\xE2\x80\xA6", "This is it and that is all.\n",
+        "This is it and that is all.\n----------\n", "well i think you should do that then",
+        "Do this:\n1) run as far as you can get in an hour, and then go back again\n2) walk for as long as you like to in the park"}) {
     INFO(text);
-    CHECK_FALSE(stops_in_mid_sentence(text));
+    CHECK(end_of(text) == text_end::whole);
   }
-  CHECK(stops_in_mid_sentence("one two three four five six", 6));
-  CHECK_FALSE(stops_in_mid_sentence("one two three four five", 6));
+  CHECK(end_of("One two three four five six", 6) == text_end::without_mark);
+  CHECK(end_of("One two three four five", 6) == text_end::whole);
   CHECK(accused({text_pair("Q:", " You may go. But do not come back here.", " You may go. But do not come"),
                  text_pair("Q:", " Yes.", " Yes. No.")},
                 "truncated") == lines{1});
@@ -106,7 +115,9 @@ TEST_CASE("repetition: loops, shares, letters") {
 
 TEST_CASE("refusal: phrases at the beginning, and another list") {
   CHECK(refusal_in(" I\xE2\x80\x99m sorry, but I CAN\xE2\x80\x99T  help with that.", refusal_phrases) == "i can't help");
-  CHECK(refusal_in(" Sure! Here you go.", refusal_phrases).empty());
+  CHECK(refusal_in(" Sure! Here you go.", usual_refusals()).empty());
+  CHECK_FALSE(refusal_in(" I won't answer that.", usual_refusals()).empty());
+  CHECK(refusal_in(" Of course I won't be late!", usual_refusals()).empty());
   CHECK(refusal_in(std::string(120, 'x').append(" I can't help"), refusal_phrases).empty());
   CHECK(accused({text_pair("Q:", " As an AI, I do not eat.", " Yes."), text_pair("Q:", " Yes.", " No.")}, "refusal") == lines{1});
   check_options options;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Twenty faults planted into preference data; each must be found at its line, and nothing that was there before may be lost.
-#include <cstdio>
+#include <map>
+#include <string_view>
 
 #include "rows.hpp"
 #include "support/paths.hpp"
@@ -109,4 +110,20 @@ TEST_CASE("planted faults: twenty of twenty in HH-RLHF") {
   TILT_SKIP_WITHOUT(path);
   std::vector<example> data = read_examples(path);
   all_are_found(std::move(data), 1100, 31);
+}
+
+TEST_CASE("HH-RLHF as it is published: as many findings of each kind as docs/check-data.md explains") {
+  const auto path = data_folder() / "hh_harmless_1800.jsonl.gz";
+  TILT_SKIP_WITHOUT(path);
+  std::map<std::string_view, int> found;
+  for (const finding& f : check_data(read_examples(path)).findings) ++found[f.check];
+  CHECK(found == std::map<std::string_view, int>{{"alike", 3},
+                                                 {"empty", 4},
+                                                 {"truncated", 191},
+                                                 {"repetition", 4},
+                                                 {"refusal", 65},
+                                                 {"near_duplicate_prompt", 7},
+                                                 {"repeated_answer", 3},
+                                                 {"roles", 3},
+                                                 {"template", 25}});
 }

@@ -23,7 +23,7 @@ struct check_options {
   std::size_t min_sentence_words = 6;  ///< an answer of fewer words cannot stop in mid-sentence
   std::size_t min_answer_words = 8;    ///< an answer of fewer may stand under several prompts
   double max_length_bias = 0.1;        ///< |share of pairs whose chosen is longer − 1/2|
-  std::vector<std::string> refusals = {refusal_phrases.begin(), refusal_phrases.end()};
+  std::vector<std::string> refusals = usual_refusals();
   const text_encoder* encoder = nullptr;  ///< for `merge` and `too_long`, which are left out without it
   index max_length = 1024;                ///< tokens, for `too_long`
   /// A reward model's scores for `label_noise` (see check_labels), which is left out without them.

@@ -8,34 +8,30 @@
 namespace tilt {
 
 /// What refusals begin with, in lower case, with straight apostrophes.
-inline constexpr std::array<std::string_view, 45> refusal_phrases = {"i can't help",      "i cannot help",       "i can not help",
-                                                                     "can't assist",      "cannot assist",       "i can't do that",
-                                                                     "i cannot do that",  "i can't provide",     "i cannot provide",
-                                                                     "i can't answer",    "i cannot answer",     "i can't give",
-                                                                     "i cannot give",     "i can't tell you",    "i cannot tell you",
-                                                                     "i can't recommend", "i cannot recommend",  "i can't support",
-                                                                     "i can't condone",   "i cannot condone",    "i can't engage",
-                                                                     "i cannot engage",   "i can't fulfill",     "i cannot fulfill",
-                                                                     "i can't comply",    "i cannot comply",     "i can't write",
-                                                                     "i cannot write",    "i can't create",      "i cannot create",
-                                                                     "i'm unable to",     "i am unable to",      "i'm not able to",
-                                                                     "i am not able to",  "i'm not comfortable", "i am not comfortable",
-                                                                     "i won't",           "i will not",          "i refuse",
-                                                                     "i must decline",    "i'd rather not",      "i'm not going to",
-                                                                     "as an ai",          "as a language model", "i'm sorry, but i can"};
+inline constexpr auto refusal_phrases = std::to_array<std::string_view>(
+    {"i can't help",     "i cannot help",    "i can not help",    "can't assist",      "cannot assist",       "i can't do that",
+     "i cannot do that", "i can't provide",  "i cannot provide",  "i can't answer",    "i cannot answer",     "i can't give",
+     "i cannot give",    "i can't tell you", "i cannot tell you", "i can't recommend", "i cannot recommend",  "i can't support",
+     "i can't condone",  "i cannot condone", "i can't engage",    "i cannot engage",   "i can't fulfill",     "i cannot fulfill",
+     "i can't comply",   "i cannot comply",  "i can't write",     "i cannot write",    "i can't create",      "i cannot create",
+     "i'm unable to",    "i am unable to",   "i'm not able to",   "i am not able to",  "i'm not comfortable", "i am not comfortable",
+     "i refuse",         "i must decline",   "i'd rather not",    "as an ai",          "as a language model", "i'm sorry, but i can"});
+/// Of what a speaker will not do, only this is a refusal: "I won't help", but not "I won't be long".
+inline constexpr auto unwilling_phrases =
+    std::to_array<std::string_view>({"i won't ", "i will not ", "i'm not going to ", "i am not going to "});
+inline constexpr auto unwilling_verbs =
+    std::to_array<std::string_view>({"answer", "assist", "be able to help", "discuss", "do ", "encourage", "give", "help", "participate",
+                                     "provide", "recommend", "respond", "tell you", "write"});
+
+/// All of them.
+inline std::vector<std::string> usual_refusals() {
+  std::vector<std::string> phrases(refusal_phrases.begin(), refusal_phrases.end());
+  for (const std::string_view will : unwilling_phrases)
+    for (const std::string_view verb : unwilling_verbs) phrases.emplace_back(will).append(verb);
+  return phrases;
+}
 
 namespace detail {
-/// Lower case, straight apostrophes, white space collapsed.
-inline std::string plain_speech(std::string_view text) {
-  std::string straight;
-  each_character(text, [&](char32_t c, std::string_view bytes) {
-    if (c == 0x2019 || c == 0x2018 || c == 0x60)
-      straight += '\'';
-    else
-      straight += bytes;
-  });
-  return lowercased(collapsed(straight));
-}
 inline std::string_view first_characters(std::string_view text, std::size_t n) {
   std::size_t at = 0;
   for (; n > 0 && at < text.size(); --n) at += utf8_length(text.substr(at));

@@ -94,4 +94,18 @@ inline std::string collapsed(std::string_view text) {
   return out;
 }
 
+namespace detail {
+/// Lower case, straight apostrophes, white space collapsed.
+inline std::string plain_speech(std::string_view text) {
+  std::string straight;
+  each_character(text, [&](char32_t c, std::string_view bytes) {
+    if (c == 0x2019 || c == 0x2018 || c == 0x60)
+      straight += '\'';
+    else
+      straight += bytes;
+  });
+  return lowercased(collapsed(straight));
+}
+}  // namespace detail
+
 }  // namespace tilt
