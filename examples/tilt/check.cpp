@@ -174,13 +174,9 @@ struct check_command {
         refuse("drop", quoted(name).append(" finds nothing without --reward-model; add it"));
     }
     if (is_disabled("refusal")) options.refuse("refusals", "the check that reads them is among --disable");
-    const auto same = [](const std::string& a, const std::string& b) {
-      std::error_code none;
-      return !a.empty() && !b.empty() && std::filesystem::weakly_canonical(a, none) == std::filesystem::weakly_canonical(b, none);
-    };
-    if (same(fix, data)) refuse("fix", fix + " is the data itself; give another place");
-    if (same(output, data)) refuse("output", output + " is the data itself; give another place");
-    if (same(fix, output)) refuse("fix", fix + " is the place of --output too; give another one");
+    if (same_file(fix, data)) refuse("fix", fix + " is the data itself; give another place");
+    if (same_file(output, data)) refuse("output", output + " is the data itself; give another place");
+    if (same_file(fix, output)) refuse("fix", fix + " is the place of --output too; give another one");
     if (fix.ends_with(".gz")) refuse("fix", fix + " would not be packed; give a name without .gz");
   }
 

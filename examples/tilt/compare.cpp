@@ -60,6 +60,7 @@ struct compare_command {
       prompts.push_back(read_prompts(*folders.back(), data, chat));
     }
     const model_folder reference_folder(reference_model);
+    require_language_model("--reference-model", reference_folder);
     if (!scores.reward_model.empty()) require_reward_model(scores.reward_model, model_folder(scores.reward_model));
     const output_folder place(output);
     atomic_file page((std::filesystem::path(output) / "comparison.html").string()),

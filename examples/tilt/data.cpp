@@ -29,9 +29,20 @@ std::vector<index> equal_pairs(const std::vector<prompt_tree>& trees) {
   return lines;
 }
 
-void tell(const std::string& path, const tokenize_report& r, const std::vector<index>& equal) {
+/// Lines of examples that should have a prompt and have none.
+std::vector<index> without_prompt(const std::vector<example>& examples) {
+  std::vector<index> lines;
+  for (const example& e : examples)
+    if (e.kind != example_kind::text && e.kind != example_kind::ids && e.prompt.text.empty() && e.prompt.messages.empty())
+      lines.push_back(e.line);
+  return lines;
+}
+
+void tell(const std::string& path, const tokenize_report& r, const std::vector<index>& no_prompt, const std::vector<index>& equal) {
   std::string text;
   const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
+  if (!r.undesirable.empty()) add("left out, as their label is false: " + lines_text(r.undesirable));
+  if (!no_prompt.empty()) add("no prompt, and responses with no beginning in common: " + lines_text(no_prompt));
   if (!equal.empty()) add("nothing to learn from, as chosen and rejected are the same tokens: " + lines_text(equal));
   if (!r.prompt_fills_length.empty()) add("left out, as the prompt fills max_length: " + lines_text(r.prompt_fills_length));
   if (!r.longer.empty()) add("left out, as longer than max_length: " + lines_text(r.longer));
@@ -103,15 +114,17 @@ std::vector<prompt_tree> load_data(const std::string& path, data_shape shape, co
     throw input_error(path + ":" + std::to_string(r.empty_completion[0]) + ": a completion is empty" +
                       (r.empty_completion.size() > 1 ? ", the first of " + std::to_string(r.empty_completion.size()) : "") +
                       "; give it a text, or leave such examples out with --drop-empty");
-  if (data.trees.empty())
-    throw input_error(path + ": none of its " + plural(static_cast<std::size_t>(r.examples), "example") + " can be used, as " +
-                      (!r.longer.empty() ? "they are longer than max_length (" + std::to_string(rules.max_length) + " tokens)"
-                       : !r.no_first_token.empty() ? "their prompts have no tokens"
-                       : r.prompt_fills_length.empty()
-                           ? "their completions are empty"
-                           : "their prompts fill max_length (" + std::to_string(rules.max_length) + " tokens)") +
-                      "; give shorter prompts or a larger max_length");
-  tell(path, r, shape == data_shape::pairs ? equal_pairs(data.trees) : std::vector<index>{});
+  if (data.trees.empty()) {
+    const std::string limit = " max_length (" + std::to_string(rules.max_length) + " tokens)";
+    const auto [why, remedy] =
+        !r.longer.empty()                ? std::pair("they are longer than" + limit, "give shorter ones or a larger max_length")
+        : !r.no_first_token.empty()      ? std::pair(std::string("their prompts have no tokens"), "give prompts")
+        : !r.undesirable.empty()         ? std::pair(std::string("their labels are false"), "give completions to imitate")
+        : !r.prompt_fills_length.empty() ? std::pair("their prompts fill" + limit, "give shorter ones, max_prompt_length or a larger max_length")
+                                         : std::pair(std::string("their completions are empty"), "give them texts");
+    throw input_error(path + ": none of its " + plural(static_cast<std::size_t>(r.examples), "example") + " can be used, as " + why + "; " + remedy);
+  }
+  tell(path, r, without_prompt(examples), shape == data_shape::pairs ? equal_pairs(data.trees) : std::vector<index>{});
   if (shape == data_shape::demonstrations && !rules.completion_only_loss)
     for (prompt_tree& tree : data.trees) tree = whole_sequence(tree);
   return std::move(data.trees);

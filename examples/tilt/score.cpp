@@ -56,6 +56,7 @@ struct score_command {
     if (model.empty())
       options.refuse("reference_model", "reference_logp stands beside the log-probabilities of --model, which is not given");
     options.require("data", "the file with the examples to score");
+    refuse_to_overwrite(output, data);
     if (max_tokens < 1)
       throw input_error(options["max_tokens"].source + ": " + std::to_string(max_tokens) + " cannot be used; give a positive number");
     if (max_length < 0)
@@ -63,6 +64,7 @@ struct score_command {
     const model_folder folder(model.empty() ? reward_model : model);
     if (!model.empty() && !folder.config().vocabulary_head)
       throw input_error("--model: " + model + " is a reward model, which predicts no tokens; give it as --reward-model");
+    if (!reference_model.empty()) require_language_model("--reference-model", model_folder(reference_model));
     if (!reward_model.empty()) require_reward_model(reward_model, model_folder(reward_model));
     const std::vector<example> examples = read_examples(data);
     const std::vector<prompt_tree> trees = laid_out(examples, folder);
@@ -172,7 +174,8 @@ struct score_command {
       if (made.trees.empty())
         throw input_error(where + (made.report.empty_completion.empty()
                                        ? ": the prompt fills max_length (" + std::to_string(limits.max_length) +
-                                             " tokens); shorten it, or raise max_length"
+                                             " tokens); shorten it, or give max_prompt_length" +
+                                             (limits.max_length < positions ? " or a larger max_length" : "")
                                        : ": there is nothing to score, as a completion is empty; give it a text"));
       trees.push_back(std::move(made.trees[0]));
     }

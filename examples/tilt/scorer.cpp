@@ -90,6 +90,12 @@ void require_reward_model(const std::string& path, const model_folder& folder) {
                       " is no reward model, as it has no score.weight; give a folder that tilt reward has made");
 }
 
+void require_language_model(const char* option, const model_folder& folder) {
+  if (!folder.config().vocabulary_head)
+    throw input_error(std::string(option).append(": ").append(folder.path().string()) +
+                      " is a reward model, which predicts no tokens; give a language model");
+}
+
 std::vector<double> reward_scores(const std::string& reward_model, std::span<const prompt_text> prompts, const answer_lists& answers,
                                   const compute& machine, index max_tokens) {
   const model_folder folder(reward_model);

@@ -34,6 +34,9 @@ void require_reward_model(const std::string& path, const model_folder& folder);
 std::vector<double> reward_scores(const std::string& reward_model, std::span<const prompt_text> prompts, const answer_lists& answers,
                                   const compute& machine, index max_tokens);
 
+/// Throws input_error, which names the option, where the folder is a reward model's.
+void require_language_model(const char* option, const model_folder& folder);
+
 /// A reward model's scores of the answers of pairs and rankings, the best first; empty for other examples, and where a prompt with its
 /// longest answer is longer than the model's positions, or nothing precedes answers that begin differently. `file` is named in errors. Throws
 /// input_error.

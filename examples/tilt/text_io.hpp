@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -36,6 +37,17 @@ class line_reader {
   std::string_view rest_;
   long number_ = 0;
 };
+
+/// Whether two paths are of one file; an empty path is of none.
+inline bool same_file(const std::string& a, const std::string& b) {
+  std::error_code none;
+  return !a.empty() && !b.empty() && std::filesystem::weakly_canonical(a, none) == std::filesystem::weakly_canonical(b, none);
+}
+
+/// Throws input_error where results would replace what they are made from.
+inline void refuse_to_overwrite(const std::string& output, const std::string& data) {
+  if (output != "-" && same_file(output, data)) throw input_error("--output: " + output + " is the data itself; give another place");
+}
 
 /// Where results go: a file, which is there whole or not at all, or standard output where the path is empty or "-".
 class result_writer {

@@ -23,6 +23,7 @@
 #include "output_folder.hpp"
 #include "progress.hpp"
 #include "run_log.hpp"
+#include "scorer.hpp"
 
 namespace tilt::program {
 namespace {
@@ -198,6 +199,7 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
   std::optional<model_folder> reference;
   if (!c.reference_model.empty()) {
     reference.emplace(c.reference_model);
+    require_language_model("--reference-model", *reference);
     if (reference->config().vocab_size != folder.config().vocab_size)
       throw input_error(c.reference_model + ": its vocabulary has " + std::to_string(reference->config().vocab_size) +
                         " tokens and the model's " + std::to_string(folder.config().vocab_size) +
@@ -206,10 +208,8 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
   data_rules rules{c.max_length, c.max_prompt_length, c.drop_longer, c.drop_empty, c.completion_only_loss};
   const index positions = std::min(folder.config().max_position_embeddings,
                                    reference ? reference->config().max_position_embeddings : folder.config().max_position_embeddings);
-  if (rules.max_length == 0 || rules.max_length > positions) {
-    if (!c.on_prompts) std::fprintf(stderr, "tilt: max_length is %td, the model's positions\n", positions);
-    rules.max_length = positions;
-  }
+  const bool lowered = rules.max_length > positions && !c.on_prompts;
+  if (rules.max_length == 0 || rules.max_length > positions) rules.max_length = positions;
   job.options = c.options;
   job.options.max_length = rules.max_length;
   const std::vector<prompt_tree> train = load_data(c.train, job.objective.shape, folder, rules);
@@ -230,7 +230,8 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
   std::unique_ptr<progress> bar;
   std::optional<interruption> interrupted;
   run_clock took;
-  const double examples = static_cast<double>(c.options.batch_size * c.options.gradient_accumulation_steps);
+  const double examples = std::min(static_cast<double>(c.options.batch_size * c.options.gradient_accumulation_steps),
+                                   static_cast<double>(train.size()));
   job.planned = [&](const memory_plan& plan) {
     if (c.plan)
       print_plan(plan);
@@ -240,6 +241,7 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
   };
   job.begun = [&](index done, index total, index planned) {
     interrupted.emplace();  // before, nothing would be lost
+    if (lowered) std::fprintf(stderr, "tilt: max_length is %td, the model's positions\n", positions);
     log = std::make_unique<run_log>(c.output, done, job.options.eval_steps > 0);
     if (done > 0) std::fprintf(stderr, "tilt: going on after step %td of %td, from %s\n", done, total, job.resume_from.c_str());
     if (planned != total)

@@ -86,6 +86,40 @@ TEST_CASE("score: another model as reference, without a tokenizer where ids are 
   CHECK(lines[0]["logp"] != alone[0]["logp"]);
 }
 
+TEST_CASE("results do not replace what they are made from") {
+  const model_place place("same_file");
+  const auto kept = [&](std::vector<std::string> command, const std::string& text) {
+    write_text(place.folder / "data", text);
+    command.insert(command.end(), {"--model", place.model, "--data", place.folder / "data", "--output", place.folder / "." / "data"});
+    const outcome result = tilt_program(place.folder, command);
+    CHECK(result.status == 2);
+    CHECK(result.err.find("is the data itself") != std::string::npos);
+    CHECK(contents(place.folder / "data") == text);
+  };
+  kept({"score"}, R"({"text": "Some text"})");
+  kept({"generate"}, "Some text");
+  kept({"prefer", "--rule", "length", "--num-samples", "2"}, "Some text");
+  kept({"tokenize"}, "Some text");
+}
+
+TEST_CASE("sft: of rankings the best response, and no completion that is labelled false") {
+  const model_place place("sft_shapes");
+  write_text(place.folder / "train.jsonl", R"({"prompt": "Q:", "responses": [" good", " bad"]})"
+                                           "\n"
+                                           R"({"prompt": "Q:", "completion": " wrong", "label": false})"
+                                           "\n");
+  write_text(place.folder / "same.jsonl", R"({"prompt": "Q:", "completion": " good"})");
+  const auto loss = [&](const char* data, const char* output) {
+    const outcome result = place.run({"sft", "--model", place.model, "--train", place.folder / data, "--output", place.folder / output,
+                                      "--max-steps", "1", "--logging-steps", "1", "--threads", "1"});
+    INFO(result.err);
+    REQUIRE(result.status == 0);
+    CHECK((result.err.find("their label is false: 1 (line 2)") != std::string::npos) == (std::string(data) == "train.jsonl"));
+    return json_lines(contents(place.folder / output / "metrics.jsonl"))[0]["loss"];
+  };
+  CHECK(loss("train.jsonl", "a") == loss("same.jsonl", "b"));
+}
+
 TEST_CASE("backends: what was compiled in, the default first") {
   const model_place place("backends_list");
   const std::string out = place.run({"backends"}).out;

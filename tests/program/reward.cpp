@@ -116,6 +116,16 @@ TEST_CASE("a reward model is no language model, and the other way round") {
           {"--reference-model"});
   refuses(tilt_program(place.folder, {"dpo", "--model", place.output, "--train", place.train, "--output", place.folder / "dpo"}),
           {"--model", "reward model"});
+  const auto with_reference = [&](std::vector<std::string> command) {
+    command.insert(command.end(), {"--model", place.model, "--reference-model", place.output});
+    refuses(tilt_program(place.folder, command), {"--reference-model", "is a reward model"});
+  };
+  const fs::path other = place.folder / "other";
+  with_reference({"dpo", "--train", place.train, "--output", other});
+  with_reference({"kto", "--train", place.train, "--output", other});
+  with_reference({"ppo", "--train", place.train, "--output", other, "--reward-model", place.output});
+  with_reference({"iterate", "--train", place.train, "--output", other, "--rule", "length"});
+  with_reference({"score", "--data", place.train});
   json config = json::parse(contents(place.output / "config.json"));
   config["num_labels"] = 2;
   write_text(place.output / "config.json", config.dump());

@@ -28,6 +28,7 @@ struct tokenize_report {
   std::vector<index> empty_completion;     ///< dropped: a completion without text
   std::vector<index> longer;               ///< dropped: longer than max_length, where such are to be dropped
   std::vector<index> no_first_token;       ///< dropped: a prompt without tokens (no BOS either) and responses that begin differently
+  std::vector<index> undesirable;          ///< dropped: a completion labelled false, where demonstrations are wanted
   index truncated_responses = 0;
   index truncated_prompts = 0;
   index merged_boundaries = 0;  ///< prompts whose last tokens merge with the response's first; these then belong to the response
@@ -227,7 +228,8 @@ inline tokenized_examples tokenize_labelled(std::span<const example> examples, c
   return out;
 }
 
-/// Demonstrations as trees of one response: a completion after its prompt, or a text after its first token. Of a pair, the chosen one.
+/// Demonstrations as trees of one response: a completion after its prompt, or a text after its first token. Of a pair the chosen one, of a
+/// ranking the best; a completion whose label is false demonstrates nothing and is left out.
 inline tokenized_examples tokenize_demonstrations(std::span<const example> examples, const text_encoder& encoder,
                                                   const tokenize_options& options = {}) {
   tokenized_examples out;
@@ -248,7 +250,14 @@ inline tokenized_examples tokenize_demonstrations(std::span<const example> examp
       tree = text_sequence(ids, e.line);
       ++out.report.kept;
     } else {
-      const example_part* const one[] = {e.kind == example_kind::pair ? &e.chosen : &e.completion};
+      if (e.kind == example_kind::labelled && !e.label) {
+        ++out.report.examples;
+        out.report.undesirable.push_back(e.line);
+        continue;
+      }
+      const example_part* const one[] = {e.kind == example_kind::pair     ? &e.chosen
+                                         : e.kind == example_kind::ranked ? &e.responses[0]
+                                                                          : &e.completion};
       if (!encode.build(e, one, tree)) continue;
     }
     out.trees.push_back(std::move(tree));

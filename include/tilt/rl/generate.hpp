@@ -196,9 +196,13 @@ std::vector<std::vector<generated<typename B::scalar>>> generate(const transform
     if (steps(r) < 0)
       throw input_error("max_length: a prompt has " + std::to_string(r.prompt.size()) + " tokens, which leave no room for others in " +
                         std::to_string(options.max_length) + "; raise it or shorten the prompt");
-    if (static_cast<index>(r.prompt.size()) + steps(r) > config.max_position_embeddings)
-      throw input_error("generation: a prompt of " + std::to_string(r.prompt.size()) + " tokens and " + std::to_string(steps(r) + 1) +
-                        " new ones exceed the model's " + std::to_string(config.max_position_embeddings) + " positions; lower " +
+    const index prompt = static_cast<index>(r.prompt.size()), positions = config.max_position_embeddings;
+    if (prompt > positions)
+      throw input_error("generation: a prompt has " + std::to_string(prompt) + " tokens, more than the model's " + std::to_string(positions) +
+                        " positions; shorten it");
+    if (prompt + steps(r) > positions)
+      throw input_error("generation: a prompt of " + std::to_string(prompt) + " tokens and " + std::to_string(steps(r) + 1) +
+                        " new ones exceed the model's " + std::to_string(positions) + " positions; lower " +
                         (options.max_length == 0 ? "max_new_tokens" : "max_length"));
   }
 
