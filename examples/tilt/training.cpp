@@ -232,15 +232,15 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
   run_clock took;
   const double examples = std::min(static_cast<double>(c.options.batch_size * c.options.gradient_accumulation_steps),
                                    static_cast<double>(train.size()));
+  double expected = 0;  // MB; 0 where it is not known
   job.planned = [&](const memory_plan& plan) {
-    if (c.plan)
-      print_plan(plan);
-    else
-      std::fprintf(stderr, "tilt: %.0f MB of memory are expected at the peak\n", expected_peak_mb(plan));
+    expected = expected_peak_mb(plan);
+    if (c.plan) print_plan(plan);
     return !c.plan;
   };
   job.begun = [&](index done, index total, index planned) {
     interrupted.emplace();  // before, nothing would be lost
+    if (expected > 0) std::fprintf(stderr, "tilt: %.0f MB of memory are expected at the peak\n", expected);
     if (lowered) std::fprintf(stderr, "tilt: max_length is %td, the model's positions\n", positions);
     log = std::make_unique<run_log>(c.output, done, job.options.eval_steps > 0);
     if (done > 0) std::fprintf(stderr, "tilt: going on after step %td of %td, from %s\n", done, total, job.resume_from.c_str());

@@ -60,7 +60,7 @@ template <class B> class reference_model {
         // A mismatched pair stays within a training micro-batch, in evaluation too, as in TRL.
         group_(options.batch_size * (options.statistics == statistics_scope::step ? options.gradient_accumulation_steps : 1)) {
     if (!needs_.own) return;
-    if (!source_->config().vocabulary_head)
+    if (other != nullptr && !other->config().vocabulary_head)
       throw input_error("the reference is a reward model, which predicts no tokens; give a language model");
     weights_ = detail::hash_of(*source_);
     if (options.reference != reference_mode::online) return;
