@@ -54,7 +54,7 @@ template <class B, class Objective> class trainer {
 
   /// The memory that `run` on these examples will ask for, before it does. O(tokens).
   memory_plan plan(std::span<const prompt_tree> train, std::span<const prompt_tree> eval = {}) {
-    const auto bytes = [this](index count) { return count * static_cast<index>(sizeof(T)); };
+    const auto bytes = [](index count) { return count * static_cast<index>(sizeof(T)); };
     measure(train, eval);
     memory_plan m;
     gradient_.plan(m);
