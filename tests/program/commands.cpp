@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the subcommands read and write, on a model made on the spot.
 #include <cmath>
+#include <cstdio>
 
 #include "program.hpp"
 #include "support/catch.hpp"
@@ -86,6 +87,32 @@ TEST_CASE("score: another model as reference, without a tokenizer where ids are 
   CHECK(lines[0]["logp"] != alone[0]["logp"]);
 }
 
+TEST_CASE("score: beside a reference it sums up the pairs' log-ratios") {
+  const model_place place("score_log_ratios");
+  write_tiny_model(place.folder / "other", 2);
+  write_text(place.folder / "pairs.jsonl", tiny_pairs(5));
+  const outcome scored =
+      place.run({"score", "--model", place.model, "--reference-model", place.folder / "other", "--data", place.folder / "pairs.jsonl"});
+  double chosen = 0, rejected = 0, ahead = 0;
+  const auto lines = json_lines(scored.out);
+  REQUIRE(lines.size() == 5);
+  for (const json& line : lines) {
+    const auto ratio = [&line](const char* side) { return line[side]["logp"].get<double>() - line[side]["reference_logp"].get<double>(); };
+    chosen += ratio("chosen") / 5;
+    rejected += ratio("rejected") / 5;
+    ahead += ratio("chosen") > ratio("rejected") ? 1 : 0;
+  }
+  char wanted[160];
+  std::snprintf(wanted, sizeof wanted, "of 5 pairs %.3f have", ahead / 5);
+  CHECK(scored.err.find(wanted) != std::string::npos);
+  const std::size_t at = scored.err.find("mean log-ratio ");
+  REQUIRE(at != std::string::npos);
+  double said_chosen = 0, said_rejected = 0;
+  REQUIRE(std::sscanf(scored.err.c_str() + at, "mean log-ratio %lf of the chosen, %lf of the rejected", &said_chosen, &said_rejected) == 2);
+  CHECK(std::abs(said_chosen - chosen) < 1e-4);
+  CHECK(std::abs(said_rejected - rejected) < 1e-4);
+}
+
 TEST_CASE("results do not replace what they are made from") {
   const model_place place("same_file");
   const auto kept = [&](std::vector<std::string> command, const std::string& text) {
@@ -100,6 +127,26 @@ TEST_CASE("results do not replace what they are made from") {
   kept({"generate"}, "Some text");
   kept({"prefer", "--rule", "length", "--num-samples", "2"}, "Some text");
   kept({"tokenize"}, "Some text");
+}
+
+TEST_CASE("dpo: what it finds in the data is said, with lines") {
+  const model_place place("said_of_data");
+  write_text(place.folder / "pairs.jsonl", R"({"prompt": "Q:", "chosen": " a", "rejected": " a"})"
+                                           "\n"
+                                           R"({"question": "Q:", "chosen": "b", "rejected": "c"})"
+                                           "\n"
+                                           R"({"prompt": "Q:", "chosen": " d", "rejected": " e"})"
+                                           "\n");
+  const auto said = [&](std::vector<std::string> more) {
+    std::vector<std::string> all{"dpo", "--model", place.model, "--train", place.folder / "pairs.jsonl", "--max-steps", "1"};
+    all.insert(all.end(), more.begin(), more.end());
+    return place.run(all).err;
+  };
+  const std::string usual = said({"--output", place.folder / "a"}), shorter = said({"--output", place.folder / "b", "--max-length", "16"});
+  CHECK(usual.find("are the same tokens: 1 (line 1)") != std::string::npos);
+  CHECK(usual.find("no prompt, and responses with no beginning in common: 1 (line 2)") != std::string::npos);
+  CHECK(usual.find("tilt: max_length is ") != std::string::npos);  // the default is more than the model's positions
+  CHECK(shorter.find("tilt: max_length is ") == std::string::npos);
 }
 
 TEST_CASE("sft: of rankings the best response, and no completion that is labelled false") {

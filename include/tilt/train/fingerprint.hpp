@@ -107,19 +107,22 @@ inline std::string build_text() {
   return text;
 }
 
-/// Of its weights, wherever they lie.
+/// Of its weights, tensor by tensor, wherever they lie.
 template <class B> std::uint64_t hash_of(const transformer<B>& model) {
   using T = typename B::scalar;
-  std::vector<T> weights(static_cast<std::size_t>(model.size()));
-  T* to = weights.data();
-  for (const bool decays : {true, false})  // the order of the flat buffer
-    for (const parameter& p : model.parameters())
-      if (p.decays == decays) {
-        model.backend().copy_out(model.weights() + p.offset, p.count, to);
-        to += p.count;
-      }
   fingerprint f;
-  f.add(std::span<const T>(weights));
+  std::vector<T> copied;  // a tensor that is not in the host's memory
+  for (const parameter& p : model.parameters()) {
+    const T* const weights = model.weights() + p.offset;
+    const auto count = static_cast<std::size_t>(p.count);
+    if constexpr (computes_in_host_memory<B>) {
+      f.add(std::span<const T>(weights, count));
+    } else {
+      copied.resize(count);
+      model.backend().copy_out(weights, p.count, copied.data());
+      f.add(std::span<const T>(copied));
+    }
+  }
   return f.value();
 }
 }  // namespace detail
