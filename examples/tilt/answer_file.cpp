@@ -20,13 +20,7 @@ nlohmann::ordered_json json_of(const kept_answers& all, std::size_t p, std::size
 }
 
 void read_answer(const nlohmann::json& one, std::size_t p, kept_answers& all) {
-  all.of.answers[p].push_back({.text = one.at("text"),
-                               .temperature = one.at("temperature"),
-                               .sample = one.at("sample"),
-                               .ended = one.at("complete"),
-                               .score = one.value("score", 0.0),
-                               .ids = one.at("ids").get<std::vector<token>>(),
-                               .logp = one.at("logp")});
+  all.of.answers[p].push_back(one.get<answer>());
   all.scored = one.contains("score");
   if (one.contains("log_ratio")) {
     if (!all.of.log_ratios) all.of.log_ratios.emplace(all.of.answers.size());

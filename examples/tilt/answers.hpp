@@ -12,6 +12,8 @@
 
 namespace tilt::program {
 
+class kept_lines;
+
 /// A model's answer to a prompt.
 struct answer {
   std::string text;
@@ -22,6 +24,9 @@ struct answer {
   std::vector<token> ids;  ///< the end token included
   double logp = 0;         ///< Σ log π of the ids, the model's own: without temperature, top_k, …
 };
+void to_json(nlohmann::json& line, const answer& a);
+/// Throws nlohmann::json::exception.
+void from_json(const nlohmann::json& line, answer& a);
 /// Those of each prompt.
 using answer_lists = std::vector<std::vector<answer>>;
 
@@ -41,9 +46,10 @@ struct answer_options {
 };
 
 /// Answers to each prompt, temperature after temperature: a function of the seed (of the i-th temperature, seed + i), the prompt and the
-/// answer's number, whatever else is sampled beside it. Shows progress under `title`. Throws input_error, in the words of the options.
+/// answer's number, whatever else is sampled beside it. Those of a prompt at a temperature that are kept are taken from there; new ones are kept.
+/// Shows progress under `title`. Throws input_error, in the words of the options.
 answer_lists sample_answers(session& model, const model_folder& folder, std::span<const prompt_text> prompts, const answer_options& how,
-                            settings& options, const std::string& title);
+                            settings& options, const std::string& title, kept_lines* kept = nullptr);
 
 /// Leaves the empty ones out, and those that repeat another answer to the same prompt.
 struct left_out {

@@ -7,11 +7,14 @@
 #include <tilt/check/diversity.hpp>
 #include <tilt/io/model_folder.hpp>
 
+#include "kept_lines.hpp"
 #include "progress.hpp"
 #include "table.hpp"
 
 namespace tilt::program {
 namespace {
+
+constexpr std::size_t scored_at_once = 64;  // prompts, between which log-ratios are kept
 
 template <class Of> mean_estimate mean_of(const answer_lists& answers, const Of& of) {
   std::vector<std::vector<double>> values(answers.size());
@@ -51,7 +54,8 @@ measures measure(const contender& model, const contender& first, bool scored, co
 
 std::optional<std::vector<std::vector<double>>> log_ratios(const answer_lists& answers, std::span<const prompt_text> prompts,
                                                            session& reference, const model_folder& reference_folder,
-                                                           std::span<const prompt_text> prompts_of_reference, index max_tokens) {
+                                                           std::span<const prompt_text> prompts_of_reference, index max_tokens,
+                                                           kept_lines* kept) {
   const index positions = reference_folder.config().max_position_embeddings;
   std::vector<prompt_tree> trees;
   for (std::size_t p = 0; p < prompts.size(); ++p) {
@@ -68,16 +72,19 @@ std::optional<std::vector<std::vector<double>>> log_ratios(const answer_lists& a
     trees.push_back(std::move(tree));
   }
   progress bar("reference", static_cast<index>(trees.size()), {.unit = "prompts"});
-  const std::vector<double> logps = reference.score(trees, max_tokens, [&](index done) { bar.update(done); });
-  std::vector<std::vector<double>> ratios(prompts.size());
-  auto at = logps.begin();
-  for (std::size_t p = 0; p < prompts.size(); ++p)
-    for (const answer& a : answers[p]) {
-      const auto end = at + static_cast<std::ptrdiff_t>(a.ids.size());
-      ratios[p].push_back(a.logp - std::accumulate(at, end, 0.0));
-      at = end;
-    }
-  return ratios;
+  return find_values<std::vector<double>>(trees.size(), scored_at_once, kept, [&](std::size_t first, std::size_t some) {
+    const std::vector<double> logps = reference.score(std::span(trees).subspan(first, some), max_tokens,
+                                                      [&](index done) { bar.update(static_cast<index>(first) + done); });
+    std::vector<std::vector<double>> ratios(some);
+    auto at = logps.begin();
+    for (std::size_t p = 0; p < some; ++p)
+      for (const answer& a : answers[first + p]) {
+        const auto end = at + static_cast<std::ptrdiff_t>(a.ids.size());
+        ratios[p].push_back(a.logp - std::accumulate(at, end, 0.0));
+        at = end;
+      }
+    return ratios;
+  });
 }
 
 std::string share_text(const interval& share) { return decimal(share.value) + " (" + decimal(share.low) + "–" + decimal(share.high) + ")"; }

@@ -37,10 +37,11 @@ struct measures {
 measures measure(const contender& model, const contender& first, bool scored, const lexicon& toxic);
 
 /// Σ log π − log π_ref of each answer under the reference. Nothing where the reference has other tokens than the model: another vocabulary, or
-/// other tokens for the same prompts. Throws input_error where it has too few positions.
+/// other tokens for the same prompts. They are kept as they come. Throws input_error where it has too few positions.
 std::optional<std::vector<std::vector<double>>> log_ratios(const answer_lists& answers, std::span<const prompt_text> prompts,
                                                            session& reference, const model_folder& reference_folder,
-                                                           std::span<const prompt_text> prompts_of_reference, index max_tokens);
+                                                           std::span<const prompt_text> prompts_of_reference, index max_tokens,
+                                                           kept_lines* kept = nullptr);
 
 /// "0.61 (0.48–0.73)".
 std::string share_text(const interval& share);

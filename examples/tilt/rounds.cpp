@@ -154,18 +154,29 @@ int rounds::run() {
   return 0;
 }
 
+kept_lines rounds::work(index k, const char* name) const {
+  return kept_lines(folder(k) / (std::string(name) + ".part"), [this, k] {
+    fs::create_directories(folder(k));
+    claim();
+  });
+}
+void rounds::forget_work(index k) const {
+  for (const char* name : {"answers", "scores", "evaluation", "log_ratios", "evaluation_scores"})
+    fs::remove(folder(k) / (std::string(name) + ".part"));
+}
+
 void rounds::make_preferences_of(index k) const {
   const fs::path made = folder(k) / "preferences.jsonl", sampled = folder(k) / "answers.jsonl";
   if (fs::exists(made)) return;
-  fs::create_directories(folder(k));
   const std::string round = "round " + std::to_string(k);
   if (!fs::exists(sampled)) {
     const model_folder model(model_after(k - 1));
     answer_options how = c_.how;
     how.seed = seed_of(k);
+    kept_lines kept = work(k, "answers");
     kept_answers answers{
         {.model = {},
-         .answers = sample_answers(*open_session(c_.run.machine, model), model, prompts_, how, options_, round + ", answers")}};
+         .answers = sample_answers(*open_session(c_.run.machine, model), model, prompts_, how, options_, round + ", answers", &kept)}};
     const left_out gone = keep_distinct(answers.of.answers);
     if (gone.repeated + gone.empty > 0)
       std::fprintf(stderr, "tilt: %s: left out: %td repeated answers, %td empty ones\n", round.c_str(), gone.repeated, gone.empty);
@@ -173,11 +184,13 @@ void rounds::make_preferences_of(index k) const {
   }
   kept_answers answers = read_answers(sampled, prompts_);
   if (!answers.scored) {
-    c_.scores.score(prompts_, answers.of.answers, c_.run.machine, c_.run.options.max_tokens);
+    kept_lines kept = work(k, "scores");
+    c_.scores.score(prompts_, answers.of.answers, c_.run.machine, c_.run.options.max_tokens, &kept);
     answers.scored = true;
     write_answers(sampled, prompts_, answers);
     answers = read_answers(sampled, prompts_);
   }
+  forget_work(k);
   pair_making pairs = c_.pairs;
   pairs.how.seed = seed_of(k);
   made_preferences own = make_preferences(prompts_, answers.of.answers, pairs,
@@ -221,21 +234,22 @@ kept_answers rounds::evaluation(index k) const {
     how.text.max_new_tokens = c_.how.text.max_new_tokens;
     how.text.max_length = c_.how.text.max_length;
     how.text.stop_strings = c_.how.text.stop_strings;
+    kept_lines sampled = work(k, "evaluation"), ratios = work(k, "log_ratios"), scores = work(k, "evaluation_scores");
     kept_answers now{{.model = {},
                       .answers = sample_answers(*open_session(machine, model), model, eval_prompts_, how, options_,
-                                                "round " + std::to_string(k) + ", evaluation")}};
-    now.of.log_ratios = log_ratios(now.of.answers, eval_prompts_, *open_session(machine, start_), start_, eval_prompts_, max_tokens);
+                                                "round " + std::to_string(k) + ", evaluation", &sampled)}};
+    now.of.log_ratios =
+        log_ratios(now.of.answers, eval_prompts_, *open_session(machine, start_), start_, eval_prompts_, max_tokens, &ratios);
     if (c_.scores.judge_command.empty()) {
-      c_.scores.score(eval_prompts_, now.of.answers, machine, max_tokens);
+      c_.scores.score(eval_prompts_, now.of.answers, machine, max_tokens, &scores);
       now.scored = true;
     } else if (k > 0) {
       const answer_lists* const own = &now.of.answers;
       now.of.by_judge = verdicts_by_judge(c_.scores.judge_command, eval_prompts_, evaluations_[0].of.answers, std::span(&own, 1))[0];
     }
-    fs::create_directories(folder(k));
-    claim();
     write_answers(file, eval_prompts_, now);
   }
+  forget_work(k);
   kept_answers read = read_answers(file, eval_prompts_);
   if (k > 0 && read.scored) read.of.by_score = verdicts_by_score(read.of.answers, evaluations_[0].of.answers);
   return read;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "answer_file.hpp"
+#include "kept_lines.hpp"
 #include "original_pairs.hpp"
 #include "pair_making.hpp"
 #include "run_settings.hpp"
@@ -30,7 +31,7 @@ struct rounds_choice {
 
 /// Rounds of sampling, scoring, pairing and training. Every stage reads what the one before has written, and writes its own file or folder as
 /// a whole under output/round-<k>: answers.jsonl (sampled, then scored), preferences.jsonl, checkpoint-<step>, model, evaluation.jsonl. So a run
-/// goes on from whatever is there, to the same bits.
+/// goes on from whatever is there, to the same bits. What a stage has sampled and scored before it is whole is kept in files *.part there.
 class rounds {
  public:
   /// `job`: what is minimised. Reads what the run depends on. Throws input_error.
@@ -42,6 +43,9 @@ class rounds {
   void claim() const;
   std::string identity() const;
   void require_same_run() const;
+  /// What a stage of round k keeps while it is at work, and what none needs any more.
+  kept_lines work(index k, const char* name) const;
+  void forget_work(index k) const;
   void make_preferences_of(index k) const;
   int train(index k) const;
   kept_answers evaluation(index k) const;

@@ -7,11 +7,14 @@
 #include <utility>
 
 #include "judge.hpp"
+#include "kept_lines.hpp"
 #include "progress.hpp"
 #include "text_rules.hpp"
 
 namespace tilt::program {
 namespace {
+
+constexpr std::size_t scored_at_once = 64;  // texts, between which scores are kept
 
 example_part prompt_part(const prompt_text& p) {
   if (!p.conversational) return {p.shown, {}, false};
@@ -30,10 +33,12 @@ double by_rule(const scorer& s, const std::string& text) {
 }
 
 std::vector<double> rewards_of(const model_folder& folder, std::span<const prompt_tree> trees, const char* unit, const compute& machine,
-                               index max_tokens) {
+                               index max_tokens, kept_lines* kept = nullptr) {
   const std::unique_ptr<session> model = open_session(machine, folder);
   progress bar("reward", static_cast<index>(trees.size()), {.unit = unit});
-  return model->rewards(trees, max_tokens, [&](index done) { bar.update(done); });
+  return find_values<double>(trees.size(), scored_at_once, kept, [&](std::size_t first, std::size_t some) {
+    return model->rewards(trees.subspan(first, some), max_tokens, [&](index done) { bar.update(static_cast<index>(first) + done); });
+  });
 }
 
 }  // namespace
@@ -60,7 +65,8 @@ void scorer::check_rule(settings& options) const {
   if (rule == "keyword" && keyword.empty()) throw input_error("--rule: keyword needs a word to look for; give it with --keyword");
 }
 
-void scorer::score(std::span<const prompt_text> prompts, answer_lists& answers, const compute& machine, index max_tokens) const {
+void scorer::score(std::span<const prompt_text> prompts, answer_lists& answers, const compute& machine, index max_tokens,
+                   kept_lines* kept) const {
   if (!rule.empty()) {
     for (auto& of_prompt : answers)
       for (answer& a : of_prompt) a.score = by_rule(*this, a.text);
@@ -77,7 +83,7 @@ void scorer::score(std::span<const prompt_text> prompts, answer_lists& answers, 
     for (std::size_t q = 0; q < asked.size(); ++q)
       for (std::size_t k = 0; k < scores[q].size(); ++k) answers[asked[q]][k].score = scores[q][k];
   } else {
-    const std::vector<double> rewards = reward_scores(reward_model, prompts, answers, machine, max_tokens);
+    const std::vector<double> rewards = reward_scores(reward_model, prompts, answers, machine, max_tokens, kept);
     std::size_t at = 0;
     for (auto& of_prompt : answers)
       for (answer& a : of_prompt) a.score = rewards[at++];
@@ -97,7 +103,7 @@ void require_language_model(const char* option, const model_folder& folder) {
 }
 
 std::vector<double> reward_scores(const std::string& reward_model, std::span<const prompt_text> prompts, const answer_lists& answers,
-                                  const compute& machine, index max_tokens) {
+                                  const compute& machine, index max_tokens, kept_lines* kept) {
   const model_folder folder(reward_model);
   require_reward_model(reward_model, folder);
   const text_encoder encoder = folder.encoder();
@@ -115,7 +121,7 @@ std::vector<double> reward_scores(const std::string& reward_model, std::span<con
         throw input_error("prompt " + std::to_string(p + 1) + ": leaves no room for an answer in the reward model's positions; shorten it");
       trees.push_back(std::move(one.trees[0]));
     }
-  return rewards_of(folder, trees, "answers", machine, max_tokens);
+  return rewards_of(folder, trees, "answers", machine, max_tokens, kept);
 }
 
 std::vector<std::vector<double>> preference_rewards(const std::string& reward_model, std::span<const example> examples,

@@ -23,8 +23,10 @@ struct scorer {
   /// The rule, the judge's command or the reward model's folder.
   const std::string& name() const { return !rule.empty() ? rule : !judge_command.empty() ? judge_command : reward_model; }
 
-  /// Sets the answers' scores. A judge is asked of prompts with two answers or more alone. Throws input_error.
-  void score(std::span<const prompt_text> prompts, answer_lists& answers, const compute& machine, index max_tokens) const;
+  /// Sets the answers' scores. A judge is asked of prompts with two answers or more alone. A reward model's scores are kept as they come.
+  /// Throws input_error.
+  void score(std::span<const prompt_text> prompts, answer_lists& answers, const compute& machine, index max_tokens,
+             kept_lines* kept = nullptr) const;
 };
 
 /// Throws input_error unless the folder is a reward model's.
@@ -32,7 +34,7 @@ void require_reward_model(const std::string& path, const model_folder& folder);
 
 /// A reward model's score of every answer, prompt after prompt; of an empty one, that of its end. Throws input_error.
 std::vector<double> reward_scores(const std::string& reward_model, std::span<const prompt_text> prompts, const answer_lists& answers,
-                                  const compute& machine, index max_tokens);
+                                  const compute& machine, index max_tokens, kept_lines* kept = nullptr);
 
 /// Throws input_error, which names the option, where the folder is a reward model's.
 void require_language_model(const char* option, const model_folder& folder);

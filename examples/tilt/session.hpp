@@ -53,6 +53,7 @@ struct training_job {
 
 struct generation_job {
   std::span<const std::vector<token>> prompts;
+  std::size_t first = 0, count = std::size_t(-1);  ///< of the prompts, those to be answered; all of them tell a sample's number
   index samples = 1;
   index max_new_tokens = 64;
   index max_length = 0;  ///< of prompt and continuation together; 0: no bound
@@ -75,7 +76,7 @@ class session {
   /// A reward model's score of every response of every tree.
   virtual std::vector<double> rewards(std::span<const prompt_tree> trees, index max_tokens,
                                       const std::function<void(index done)>& progressed) = 0;
-  /// result[p][j]: sample j of prompt p.
+  /// result[p][j]: sample j of prompt first + p.
   virtual std::vector<std::vector<generated<double>>> generate(const generation_job& job) = 0;
   /// Writes a model folder, with the tokenizer of the one that was opened.
   virtual void save(const std::string& folder) = 0;

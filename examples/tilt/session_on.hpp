@@ -68,9 +68,11 @@ template <class B> class session_on final : public session {
     options.seed = job.seed;
     options.end_tokens.assign(folder_->end_tokens().begin(), folder_->end_tokens().end());
     const std::vector<generation_request> all = requests_of(job.prompts, job.samples);
+    check_requests(model_.config(), all, options);
     std::vector<std::vector<generated<double>>> texts;
-    for (std::size_t first = 0; first < all.size(); first += prompts_at_once) {
-      const auto some = std::span(all).subspan(first, std::min(all.size() - first, prompts_at_once));
+    const std::size_t end = job.first + std::min(job.count, all.size() - job.first);
+    for (std::size_t first = job.first; first < end; first += prompts_at_once) {
+      const auto some = std::span(all).subspan(first, std::min(end - first, prompts_at_once));
       sample_watcher watch;
       if (job.watch)
         watch = [&](sampled_token t) {

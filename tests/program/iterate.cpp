@@ -169,6 +169,66 @@ TEST_CASE("iterate: a run that was killed, at whatever moment, goes on to the sa
   CHECK(killed > kills / 2);
 }
 
+TEST_CASE("iterate: killed while a round samples or scores, it makes no answer again that it had") {
+  workplace place = iterating("iterate_sampling");
+  for (const char* option : {"--rule", "--keyword", "--num-rounds", "--max-new-tokens", "--eval"}) place.leave_out(option);
+  works(tilt_program(place.folder, {"reward", "--model", place.model, "--train", place.folder / "pairs.jsonl", "--output",
+                                    place.folder / "judge", "--max-steps", "1", "--batch-size", "2", "--threads", "1"}));
+  std::string prompts;
+  for (int i = 0; i < 400; ++i) prompts += std::string(static_cast<std::size_t>(1 + i % 7), 'Q') + std::to_string(i) + "\n";
+  write_text(place.train, prompts);
+  place.arguments.insert(place.arguments.end(), {"--reward-model", place.folder / "judge", "--num-rounds", "1", "--max-new-tokens", "24"});
+  works(into(place, "whole"));
+  const char* const files[] = {"rounds.jsonl",
+                               "round-0/evaluation.jsonl",
+                               "round-1/answers.jsonl",
+                               "round-1/preferences.jsonl",
+                               "round-1/model/model.safetensors",
+                               "round-1/evaluation.jsonl"};
+  const auto whole_again = [&](const char* name) {
+    for (const char* file : files) {
+      INFO(file);
+      CHECK((contents(place.folder / name / file) == contents(place.folder / "whole" / file)));
+    }
+    for (const auto& file : fs::recursive_directory_iterator(place.folder / name)) CHECK(file.path().extension() != ".part");
+  };
+  workplace run = place;
+  run.leave_out("--output");
+  run.arguments.insert(run.arguments.end(), {"--output", place.folder / "killed", "--resume"});
+  for (const char* stage : {"round-0/evaluation.part", "round-0/log_ratios.part", "round-0/evaluation_scores.part", "round-1/answers.part",
+                            "round-1/scores.part", "round-1/evaluation.part"}) {
+    INFO(stage);
+    const fs::path part = place.folder / "killed" / stage;
+    REQUIRE(run.run({}, {.signal = SIGKILL, .signal_when = part}).status == -1);  // on the way, where the last kill has left it
+    const std::string kept = contents(part);
+    const auto lines = std::count(kept.begin(), kept.end(), '\n');
+    CHECK(lines > 0);
+    if (std::string(stage) != "round-1/answers.part") continue;
+    CHECK(lines < 400);
+    fs::copy(place.folder / "killed", place.folder / "marked", fs::copy_options::recursive);
+    write_text(part, kept + kept.substr(0, kept.find('\n') / 2));  // a line that was not finished
+    // An answer that is told from what the model says: it is there in the end, so nothing has made it again.
+    json first = json::parse(kept.substr(0, kept.find('\n')));
+    first[0]["logp"] = -1234.5;
+    write_text(place.folder / "marked" / stage, first.dump() + kept.substr(kept.find('\n')));
+    const outcome marked = into(place, "marked", {"--resume"});
+    works(marked);
+    CHECK(marked.err.find(std::to_string(lines) + " of 400 prompts are answered already") != std::string::npos);
+    const std::string answers = contents(place.folder / "marked" / "round-1/answers.jsonl");
+    CHECK(json_lines(answers)[0]["answers"][0]["logp"] == -1234.5);
+    CHECK(answers.substr(answers.find('\n')) ==
+          contents(place.folder / "whole" / files[2]).substr(contents(place.folder / "whole" / files[2]).find('\n')));
+  }
+  works(run.run());
+  whole_again("killed");
+  write_text(place.folder / "marked" / "round-1" / "answers.part", "[{\"text\": 3}]\n");
+  fs::remove(place.folder / "marked" / "round-1" / "answers.jsonl");
+  fs::remove(place.folder / "marked" / "round-1" / "preferences.jsonl");
+  const outcome foreign = into(place, "marked", {"--resume"});
+  CHECK(foreign.status == 2);
+  CHECK(foreign.err.find("answers.part:1") != std::string::npos);
+}
+
 TEST_CASE("iterate: a run goes on after any stage, does nothing twice, and may have more rounds") {
   const workplace place = iterating("iterate_stages");
   works(into(place, "whole"));

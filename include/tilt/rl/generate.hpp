@@ -178,34 +178,38 @@ template <class B> class generation {
 
 }  // namespace detail
 
+/// That each request can be sampled: throws input_error where a prompt is empty or leaves no room in max_length or the model's positions.
+inline void check_requests(const model_config& config, std::span<const generation_request> requests, const generation_options& options) {
+  options.check();
+  for (const generation_request& r : requests) {
+    const index steps = detail::room_of(r, options) - 1, prompt = static_cast<index>(r.prompt.size()),
+                positions = config.max_position_embeddings;
+    if (r.prompt.empty()) throw input_error("generation: a prompt has no tokens; begin it with a BOS token");
+    if (r.samples < 0) throw input_error("generation: " + std::to_string(r.samples) + " samples cannot be made; give 0 or more");
+    if (steps < 0)
+      throw input_error("max_length: a prompt has " + std::to_string(prompt) + " tokens, which leave no room for others in " +
+                        std::to_string(options.max_length) + "; raise it or shorten the prompt");
+    if (prompt > positions)
+      throw input_error("generation: a prompt has " + std::to_string(prompt) + " tokens, more than the model's " + std::to_string(positions) +
+                        " positions; shorten it");
+    if (prompt + steps > positions)
+      throw input_error("generation: a prompt of " + std::to_string(prompt) + " tokens and " + std::to_string(steps + 1) +
+                        " new ones exceed the model's " + std::to_string(positions) + " positions; lower " +
+                        (options.max_length == 0 ? "max_new_tokens" : "max_length"));
+  }
+}
+
 /// Samples continuations: a prompt is computed once and its samples branch from its keys and values. Requests are taken in groups that
 /// fit the options' budgets; on a row-exact backend the samples do not depend on the grouping. result[r][j] is sample j of request r.
-/// Throws input_error where a prompt is empty or leaves no room in max_length or the model's positions. Allocates.
+/// Throws input_error as check_requests does. Allocates.
 template <class B>
 std::vector<std::vector<generated<typename B::scalar>>> generate(const transformer<B>& model, std::span<const generation_request> requests,
                                                                  const generation_options& options = {}, const sample_watcher& watch = {}) {
-  options.check();
-  const model_config& config = model.config();
+  check_requests(model.config(), requests, options);
   const auto steps = [&](const generation_request& r) {
     return detail::room_of(r, options) - 1;
   };  // the last token is sampled but not appended
   const auto cost = [&](const generation_request& r) { return static_cast<index>(r.prompt.size()) + r.samples * steps(r); };
-  for (const generation_request& r : requests) {
-    if (r.prompt.empty()) throw input_error("generation: a prompt has no tokens; begin it with a BOS token");
-    if (r.samples < 0) throw input_error("generation: " + std::to_string(r.samples) + " samples cannot be made; give 0 or more");
-    if (steps(r) < 0)
-      throw input_error("max_length: a prompt has " + std::to_string(r.prompt.size()) + " tokens, which leave no room for others in " +
-                        std::to_string(options.max_length) + "; raise it or shorten the prompt");
-    const index prompt = static_cast<index>(r.prompt.size()), positions = config.max_position_embeddings;
-    if (prompt > positions)
-      throw input_error("generation: a prompt has " + std::to_string(prompt) + " tokens, more than the model's " + std::to_string(positions) +
-                        " positions; shorten it");
-    if (prompt + steps(r) > positions)
-      throw input_error("generation: a prompt of " + std::to_string(prompt) + " tokens and " + std::to_string(steps(r) + 1) +
-                        " new ones exceed the model's " + std::to_string(positions) + " positions; lower " +
-                        (options.max_length == 0 ? "max_new_tokens" : "max_length"));
-  }
-
   std::vector<std::size_t> group_begin{0};
   decoder_limits limits;
   for (std::size_t at = 0; at < requests.size();) {
