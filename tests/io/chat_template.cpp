@@ -159,6 +159,86 @@ const std::string qwen_program = R"({%- if tools %}
 {%- endif %}
 )";
 
+const std::string gemma3_program = R"({{ bos_token }}
+{%- if messages[0]['role'] == 'system' -%}
+    {%- if messages[0]['content'] is string -%}
+        {%- set first_user_prefix = messages[0]['content'] + '\n\n' -%}
+    {%- else -%}
+        {%- set first_user_prefix = messages[0]['content'][0]['text'] + '\n\n' -%}
+    {%- endif -%}
+    {%- set loop_messages = messages[1:] -%}
+{%- else -%}
+    {%- set first_user_prefix = "" -%}
+    {%- set loop_messages = messages -%}
+{%- endif -%}
+{%- for message in loop_messages -%}
+    {%- if (message['role'] == 'user') != (loop.index0 % 2 == 0) -%}
+        {{ raise_exception("in turn!") }}
+    {%- endif -%}
+    {%- if (message['role'] == 'assistant') -%}
+        {%- set role = "model" -%}
+    {%- else -%}
+        {%- set role = message['role'] -%}
+    {%- endif -%}
+    {{ '<start_of_turn>' + role + '\n' + (first_user_prefix if loop.first else "") }}
+    {%- if message['content'] is string -%}
+        {{ message['content'] | trim }}
+    {%- elif message['content'] is iterable -%}
+        {{ message['content'][0]['text'] | trim }}
+    {%- endif -%}
+    {{ '<end_of_turn>\n' }}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+    {{'<start_of_turn>model\n'}}
+{%- endif -%}
+)";
+const std::string qwen3_program = R"({%- if tools %}
+    {{- tools }}
+{%- else %}
+    {%- if messages[0].role == 'system' %}
+        {{- '<|im_start|>system\n' + messages[0].content + '<|im_end|>\n' }}
+    {%- endif %}
+{%- endif %}
+{%- set ns = namespace(last_query_index=messages|length - 1, searching=true) %}
+{%- for message in messages[::-1] %}
+    {%- if ns.searching and message.role == "user" and not (message.content.startswith('<tool_response>') and message.content.endswith('</tool_response>')) %}
+        {%- set ns.searching = false %}
+        {%- set ns.last_query_index = messages|length - 1 - loop.index0 %}
+    {%- endif %}
+{%- endfor %}
+{%- for message in messages %}
+    {%- if message.role == "user" or (message.role == "system" and not loop.first) %}
+        {{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>' + '\n' }}
+    {%- elif message.role == "assistant" %}
+        {%- set content = message.content %}
+        {%- set reasoning_content = '' %}
+        {%- if '</think>' in message.content %}
+            {%- set content = message.content.split('</think>')[-1].lstrip('\n') %}
+            {%- set reasoning_content = message.content.split('</think>')[0].rstrip('\n').split('<think>')[-1].lstrip('\n') %}
+        {%- endif %}
+        {%- if loop.index0 > ns.last_query_index %}
+            {%- if loop.last or (not loop.last and reasoning_content) %}
+                {{- '<|im_start|>' + message.role + '\n<think>\n' + reasoning_content.strip('\n') + '\n</think>\n\n' + content.lstrip('\n') }}
+            {%- else %}
+                {{- '<|im_start|>' + message.role + '\n' + content }}
+            {%- endif %}
+        {%- else %}
+            {{- '<|im_start|>' + message.role + '\n' + content }}
+        {%- endif %}
+        {%- if message.tool_calls %}
+            {{- message.tool_calls }}
+        {%- endif %}
+        {{- '<|im_end|>\n' }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant\n' }}
+    {%- if enable_thinking is defined and enable_thinking is false %}
+        {{- '<think>\n\n</think>\n\n' }}
+    {%- endif %}
+{%- endif %}
+)";
+
 struct form_case {
   const char* name;
   std::string program, system, turns, continued;  // expected
@@ -183,6 +263,10 @@ TEST_CASE("the forms write what transformers makes of their templates") {
        "<|user|>\na</s>\n<|assistant|>\nb c"},
       {"Gemma", gemma_program, "", "<s><start_of_turn>user\na<end_of_turn>\n<start_of_turn>model\nb<end_of_turn>\n<start_of_turn>user\nc<end_of_turn>\n<start_of_turn>model\n",
        "<s><start_of_turn>user\na<end_of_turn>\n<start_of_turn>model\nb c"},
+      // A system message stands before the first question, as it is; the question itself is stripped.
+      {"Gemma", gemma3_program, "<s><start_of_turn>user\n S \n\na<end_of_turn>\n<start_of_turn>model\n",
+       "<s><start_of_turn>user\na<end_of_turn>\n<start_of_turn>model\nb<end_of_turn>\n<start_of_turn>user\nc<end_of_turn>\n<start_of_turn>model\n",
+       "<s><start_of_turn>user\na<end_of_turn>\n<start_of_turn>model\nb c"},
       {"Qwen", qwen_program, "<|im_start|>system\n S <|im_end|>\n<|im_start|>user\n a <|im_end|>\n<|im_start|>assistant\n",
        "<|im_start|>system\nI'm Q.<|im_end|>\n<|im_start|>user\na\n<|im_end|>\n<|im_start|>assistant\n b <|im_end|>\n<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\n",
        "<|im_start|>system\nI'm Q.<|im_end|>\n<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb c"}};
@@ -203,9 +287,34 @@ TEST_CASE("the forms write what transformers makes of their templates") {
   }
 }
 
+TEST_CASE("Qwen 3 shows what was thought behind the last question alone") {
+  const chat_template chat(qwen3_program, {"<s>", "</s>"}, "file");
+  REQUIRE(chat.known());
+  CHECK(chat.name() == std::string("Qwen"));
+  const auto turn = [](const std::string& role, const std::string& content) { return "<|im_start|>" + role + "\n" + content + "<|im_end|>\n"; };
+  const std::string asked = "<|im_start|>assistant\n";
+  CHECK(chat.prompt(with_system_message) == turn("system", " S ") + turn("user", " a ") + asked);  // no system message of its own
+  CHECK(chat.prompt(turns) == turn("user", "a\n") + turn("assistant", " b ") + turn("user", "c") + asked);
+  // The last answer shows that nothing was thought; as a prompt, it and what precedes it are one beginning.
+  CHECK(chat.render(open_end, false) == turn("user", "a") + turn("assistant", "<think>\n\n</think>\n\nb c"));
+  const std::vector<message> thought{{"user", "a"}, {"assistant", "<think>\nhm\n\n</think>\n\nb"}}, more{{"user", "a"}, {"assistant", "<think>\nhm\n</think>\n\nb"}, {"user", "c"}, {"assistant", "d"}};
+  CHECK(chat.render(thought, false) == turn("user", "a") + turn("assistant", "<think>\nhm\n</think>\n\nb"));
+  CHECK(chat.render(more, false) == turn("user", "a") + turn("assistant", "b") + turn("user", "c") + turn("assistant", "<think>\n\n</think>\n\nd"));
+  CHECK(chat.prompt(more).starts_with(turn("user", "a") + turn("assistant", "b") + turn("user", "c")));
+  // What a tool answers is no question: the answer before it still shows its thoughts, and one without thoughts does not.
+  const std::vector<message> tool{{"user", "a"}, {"assistant", "<think>\nhm\n</think>\n\nb"}, {"user", "<tool_response>\n1\n</tool_response>"}, {"assistant", "d"}};
+  CHECK(chat.render(tool, false) == turn("user", "a") + turn("assistant", "<think>\nhm\n</think>\n\nb") + turn("user", "<tool_response>\n1\n</tool_response>") + turn("assistant", "<think>\n\n</think>\n\nd"));
+  const std::vector<message> silent{{"user", "a"}, {"assistant", "b"}, {"user", "<tool_response></tool_response>"}, {"assistant", "d"}};
+  CHECK(chat.render(silent, false) == turn("user", "a") + turn("assistant", "b") + turn("user", "<tool_response></tool_response>") + turn("assistant", "<think>\n\n</think>\n\nd"));
+  const std::vector<message> function{{"user", "a"}, {"tool", "b"}};
+  refuses([&] { chat.render(function, true); }, {"message 2", "'tool'"});
+  CHECK_FALSE(chat_template(qwen3_program + "!", {}, "file").known());
+  CHECK_FALSE(chat_template(replaced(qwen3_program, "reasoning_content.strip('\\n')", "reasoning_content"), {}, "file").known());
+}
+
 TEST_CASE("roles that a form does not take are refused by number and name") {
   const std::vector<message> twice{{"user", "a"}, {"user", "b"}}, tool{{"user", "a"}, {"tool", "b"}};
-  for (const std::string& program : {llama2_program, mistral_program, gemma_program})
+  for (const std::string& program : {llama2_program, mistral_program, gemma_program, gemma3_program})
     refuses([&] { chat_template(program).render(twice, true); }, {"message 2", "'user'", "in turn"});
   for (const std::string& program : {qwen_program, zephyr_program, llama31_program}) refuses([&] { chat_template(program).render(tool, true); }, {"message 2", "'tool'"});
 }
