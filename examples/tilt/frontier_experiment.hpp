@@ -298,10 +298,10 @@ template <class B> class frontier_experiment {
     example_order order(static_cast<index>(prompts.size()), true, stream(cell.seed, training_stream));
     frontier_result r{.updates = 0, .texts = 0};
     const index together = std::min<index>(sizes_.step_samples, static_cast<index>(prompts.size()));
+    rollout<float> samples;
+    response_sampler<B> sample(policy, generation(stream(cell.seed, training_stream)));
     for (index step = 0; step < sizes_.steps * sizes_.ppo_epochs * ppo_mini_batches; ++step) {
-      rollout<float> samples;
-      sample_responses(policy, std::span<const prompt_tree>(prompts), order.epoch(step).first(static_cast<std::size_t>(together)), 1,
-                       generation(stream(cell.seed, training_stream)), static_cast<std::uint64_t>(step * together), samples);
+      sample(prompts, order.epoch(step).first(static_cast<std::size_t>(together)), 1, static_cast<std::uint64_t>(step * together), samples);
       packs.clear();
       for (const prompt_tree& tree : samples.trees) packs.add(tree);
       network.clear_gradient();

@@ -150,6 +150,7 @@
 #include <tilt/rl/grpo.hpp>
 #include <tilt/rl/kl_controller.hpp>
 #include <tilt/rl/kl_estimators.hpp>
+#include <tilt/rl/label_scorer.hpp>
 #include <tilt/rl/policy_gradient_options.hpp>
 #include <tilt/rl/policy_gradient_trainer.hpp>
 #include <tilt/rl/policy_update.hpp>

@@ -150,7 +150,7 @@ TEST_CASE("an update's gradient is that of each method's formula, in one pack or
     for (std::size_t p = 0; p < 4; ++p) prompts[p].prompt = {token(3 + p), token(4 + 2 * p)};
     const std::vector<index> members{0, 1, 2, 3};
     rollout<double> r;
-    sample_responses(m.policy, prompts, members, 2, generation_options{.max_new_tokens = 5, .seed = 3}, 0, r);
+    response_sampler<B>(m.policy, {.max_new_tokens = 5, .seed = 3})(prompts, members, 2, 0, r);
     tree_packs packs(100);
     pass<B> of_policy(m.policy, pass_kind::inference), of_reference(m.reference, pass_kind::inference),
         of_value(m.value, pass_kind::inference);
@@ -188,7 +188,7 @@ TEST_CASE("a rollout's log-probabilities are the generator's, and its values sta
   const std::vector<index> members{1, 0};
   rollout<double> r;
   const generation_options options{.max_new_tokens = 6, .seed = 9};
-  sample_responses(m.policy, prompts, members, 3, options, 12, r);
+  response_sampler<B>(m.policy, options)(prompts, members, 3, 12, r);
   CHECK(r.trees.size() == 2);
   CHECK(r.trees[0].prompt == prompts[1].prompt);
   const generation_request request{prompts[1].prompt, 3, 12};

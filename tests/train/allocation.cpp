@@ -9,6 +9,8 @@
 #include <tilt/loss/dpo.hpp>
 #include <tilt/loss/ipo.hpp>
 #include <tilt/loss/kto.hpp>
+#include <tilt/model/heads.hpp>
+#include <tilt/rl/policy_gradient_trainer.hpp>
 #include <tilt/train/kto.hpp>
 #include <tilt/train/mixed_objective.hpp>
 #include <tilt/train/preference.hpp>
@@ -72,6 +74,67 @@ template <class B> void check_steps(B&& backend, bool wide = false) {
     }
 }
 
+/// Allocations in each step of a policy-gradient run, whose epochs end with a smaller step and whose samples end when they will.
+template <class B>
+std::vector<long> count(B& backend, const tilt::policy_gradient& method, bool shares_value, bool learned_reward, tilt::index max_tokens) {
+  tilt::model_config c = config(false);
+  c.eos_token_id = 2;
+  tilt::transformer<B> language(backend, c);
+  language.initialize(5);
+  const bool is_ppo = std::holds_alternative<tilt::ppo>(method);
+  tilt::transformer<B> reference = language.clone(), policy = tilt::with_heads(language, {true, is_ppo && shares_value}, 1), value = tilt::with_heads(language, tilt::scalar_heads, 2),
+                       judging = tilt::with_heads(language, tilt::scalar_heads, 3);
+  tilt::reward_model<B> judge(judging, max_tokens);
+  const tilt::reward_function by_rule = [](std::span<const tilt::prompt_tree> trees, std::span<double> scores) {
+    std::size_t at = 0;
+    for (const tilt::prompt_tree& tree : trees)
+      for (const tilt::response& r : tree.responses) scores[at++] = static_cast<double>(r.tokens.size() % 5);
+  };
+  const tilt::reward_function by_model = [&judge](std::span<const tilt::prompt_tree> trees, std::span<double> scores) { judge(trees, scores); };
+  const bool groups = std::holds_alternative<tilt::rloo>(method) || std::holds_alternative<tilt::grpo>(method), once = std::holds_alternative<tilt::reinforce>(method);
+  const tilt::policy_gradient_options rl{.num_generations = groups ? 3 : 1,
+                                         .max_new_tokens = 11,
+                                         .num_ppo_epochs = once ? 1 : 2,
+                                         .num_mini_batches = once ? 1 : 2,
+                                         .adap_kl_ctrl = is_ppo,
+                                         .whiten_rewards = is_ppo,
+                                         .missing_eos_penalty = 1,
+                                         .use_score_scaling = true};
+  const tilt::training_options options{.learning_rate = 1e-2, .batch_size = 4, .gradient_accumulation_steps = 2, .max_steps = 20, .logging_steps = 3, .max_tokens = max_tokens};
+  tilt::policy_gradient_trainer<B> trainer({policy, reference, is_ppo && !shares_value ? &value : nullptr}, method, learned_reward ? by_model : by_rule, rl, options);
+  std::vector<tilt::prompt_tree> prompts = tilt::test::random_examples(21, 0, 1);
+  judge.reserve(trainer.limits(prompts));
+  std::vector<long> counts;
+  counts.reserve(100);
+  auto run = trainer.run(prompts);
+  long before = allocations();
+  for (const tilt::step_report& step : run) {
+    (void)step;
+    counts.push_back(allocations() - before);
+    before = allocations();
+  }
+  return counts;
+}
+
+template <class B> void check_policy_steps(B&& backend) {
+  using backend_type = std::remove_cvref_t<B>;
+  struct one {
+    const char* what;
+    tilt::policy_gradient method;
+    bool shares_value = false, learned_reward = false;
+  };
+  const one all[] = {{"ppo", tilt::ppo{}, false, true}, {"ppo, a shared value function", tilt::ppo{.entropy_coef = 0.01}, true, false}, {"grpo", tilt::grpo{.beta = 0.1}, false, true}, {"rloo", tilt::rloo{}}, {"reinforce", tilt::reinforce{}}};
+  for (const one& c : all)
+    for (const tilt::index max_tokens : {20, 4096}) {
+      const auto counts = count<backend_type>(backend, c.method, c.shares_value, c.learned_reward, max_tokens);
+      REQUIRE(counts.size() == 20);
+      for (std::size_t step = 1; step < counts.size(); ++step) {
+        INFO(c.what << ", max_tokens " << max_tokens << ", step " << step + 1);
+        CHECK(counts[step] == 0);
+      }
+    }
+}
+
 struct allocating_row {
   void** kept;
   template <class Team> void operator()(const Team&, tilt::index row) const { kept[row] = std::malloc(10); }
@@ -87,6 +150,12 @@ TEST_CASE("a training step after the first allocates nothing on Eigen's") {
   if (!tilt::test::counts_allocations()) TILT_SKIP("malloc cannot be counted in this build");
   for (const int threads : {1, 2})
     for (const bool wide : {false, true}) check_steps(tilt::eigen_backend<float>(threads), wide);
+}
+
+TEST_CASE("a policy-gradient step after the first allocates nothing, from its samples to its update") {
+  if (!tilt::test::counts_allocations()) TILT_SKIP("malloc cannot be counted in this build");
+  check_policy_steps(tilt::reference_backend<float>());
+  for (const int threads : {1, 2}) check_policy_steps(tilt::eigen_backend<float>(threads));
 }
 
 TEST_CASE("the counter counts, on other threads too") {

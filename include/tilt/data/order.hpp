@@ -17,6 +17,11 @@ class example_order {
   example_order(index size, bool shuffle, std::uint64_t seed) : shuffle_(shuffle), seed_(seed), order_(static_cast<std::size_t>(size)) {}
 
   index size() const { return static_cast<index>(order_.size()); }
+  /// Orders so many from now on. Allocates where there were never as many.
+  void resize(index size) {
+    if (size != this->size()) epoch_ = -1;
+    order_.resize(static_cast<std::size_t>(size));
+  }
 
   /// The examples of an epoch (from 0), in order; valid until the next call. Allocates nothing. O(size) at a new epoch.
   std::span<const index> epoch(index number) {

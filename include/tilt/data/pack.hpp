@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <algorithm>
 #include <span>
 #include <string>
 #include <tilt/data/prompt_tree.hpp>
@@ -72,6 +73,25 @@ class tree_packs {
  public:
   explicit tree_packs(index max_tokens, target_rule rule = {}) : max_tokens_(max_tokens), rule_(rule) {
     if (max_tokens <= 0) throw input_error("max_tokens: " + std::to_string(max_tokens) + " is no budget of tokens; give a positive number");
+  }
+
+  index max_tokens() const { return max_tokens_; }
+
+  /// Makes room: so many trees with responses each, whose tokens are `tokens` at most, and `targets` of a pack.
+  void reserve(index trees, index responses, index tokens, index targets) {
+    const index pack = std::min(trees * tokens, std::max(max_tokens_, tokens)), count = std::min(trees, pack);
+    const auto size = [](index n) { return static_cast<std::size_t>(n); };
+    // Two packs side by side exceed the budget together.
+    packs_.resize(std::max(packs_.size(), size(std::min(trees, 2 * trees * tokens / max_tokens_ + 1))));
+    tree_begin_.resize(std::max(tree_begin_.size(), packs_.size() + 1));
+    for (packed_trees& p : packs_) {
+      p.ids.reserve(size(pack));
+      p.segments.reserve(size(count * (1 + responses)));
+      p.targets.reserve(size(targets));
+      p.response_begin.reserve(size(count * responses + 1));
+    }
+    tree_responses_.reserve(size(trees));
+    responses_.reserve(size(responses));
   }
 
   void clear() {

@@ -13,11 +13,13 @@ struct decoder_limits {
   index new_tokens = 0;    ///< tokens of one call: the longest prompt, or the number of branches
   index segments = 0;      ///< prompts and branches together
   index longest = 0;       ///< tokens from a prompt's first to a branch's last
+
+  bool operator==(const decoder_limits&) const = default;
 };
 
 /// Incremental forward passes over trees that grow: a prompt is computed once, its branches share its keys and values. Runs the
 /// layers of `pass` on the same chains of sums, so on a row-exact backend the logits have the bits that scoring the finished
-/// sequence gives. All memory is taken at construction.
+/// sequence gives. All memory is taken at construction; no call allocates.
 template <class B> class decoder {
  public:
   using scalar = typename B::scalar;
@@ -34,6 +36,11 @@ template <class B> class decoder {
       backend().copy_in(table.data(), static_cast<index>(table.size()), rope_[0].data());
     }
     host_.reserve(static_cast<std::size_t>(limits.segments * config().vocab_size));
+    segments_.reserve(static_cast<std::size_t>(limits.segments));
+    capacities_.reserve(static_cast<std::size_t>(limits.segments));
+    calls_.reserve(static_cast<std::size_t>(limits.new_tokens));
+    positions_.reserve(static_cast<std::size_t>(limits.new_tokens));
+    integers_.reserve(integer_count());
   }
 
   /// Forgets all prompts and branches.
@@ -147,10 +154,14 @@ template <class B> class decoder {
     b.copy_out(logits_, rows * v, host_.data());
   }
 
+  /// Integers of a call at most.
+  index integer_count() const {
+    const index tiles = limits_.segments + limits_.new_tokens / attention_tile + 2;
+    return 6 * limits_.new_tokens + 2 * (7 * limits_.segments + 2 * tiles + 8);
+  }
   template <class Arena> void lay_out(Arena& arena) {
     const index n = limits_.new_tokens, d = config().hidden_size;
-    const index tiles = limits_.segments + n / attention_tile + 2;
-    device_integers_ = arena.template take<std::int32_t>(6 * n + 2 * (7 * limits_.segments + 2 * tiles + 8));
+    device_integers_ = arena.template take<std::int32_t>(integer_count());
     cache_ = arena.template take<scalar>(2 * config().num_hidden_layers * limits_.cache_tokens * config().key_width());
     for (scalar*& s : stream_) s = arena.template take<scalar>(n * d);
     activations_.take(arena, config(), n, n);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <algorithm>
 #include <tilt/rl/gae.hpp>
 #include <tilt/rl/policy_gradient_options.hpp>
 #include <tilt/rl/rollout.hpp>
@@ -25,12 +26,19 @@ struct reward_history {
 
 /// A step's advantages, and what is told of its rewards: each the mean over responses.
 template <class T> struct advantage_estimate {
+  void reserve(index responses, index tokens) {
+    for (auto* v : {&advantages, &returns, &rewards}) v->reserve(static_cast<std::size_t>(std::max(responses, tokens)));
+    totals.reserve(static_cast<std::size_t>(responses));
+  }
+
   std::vector<T> advantages;    ///< of each token (ppo) or response (the others)
   std::vector<T> returns;       ///< of each token; ppo's
   double kl = 0;                ///< Σ_t log π − log π_ref: k1 of a response
   double non_score_reward = 0;  ///< −β·Σ_t of the chosen estimator
   double scores = 0;            ///< by the reward function, as they came
   double rlhf_reward = 0;       ///< non_score_reward and the score as it was used
+  std::vector<T> totals;        ///< of each response, the score as it was used less the penalty
+  std::vector<T> rewards;       ///< of each token; ppo's
 };
 
 namespace detail {
@@ -45,20 +53,22 @@ inline double shaped_score(const policy_gradient_options& o, double score, bool 
 }
 }  // namespace detail
 
-/// The method's advantages of a rollout. O(tokens). Allocates.
+/// The method's advantages of a rollout. O(tokens). Uses the memory of `e`, an earlier estimate.
 ///  - ppo: rewards −β·KL at each token and the score at the last, whitened if asked for; GAE(γ, λ) on the value function; whitened over the step.
 ///  - rloo: (score − β·Σ KL) less the mean of that over the prompt's other samples; reinforce: less the running mean before this step.
 ///  - grpo: (score − group mean)/(deviation + 1e-4), the deviation as scale_rewards says; its KL is in the loss.
 template <class T>
 advantage_estimate<T> estimate_advantages(const policy_gradient& method, const policy_gradient_options& o, const rollout<T>& r,
-                                          reward_history& history) {
-  advantage_estimate<T> e;
+                                          reward_history& history, advantage_estimate<T> e = {}) {
+  e.kl = e.non_score_reward = e.scores = e.rlhf_reward = 0;
   const std::size_t n = static_cast<std::size_t>(r.responses());
   const bool by_token = std::holds_alternative<ppo>(method), in_loss = std::holds_alternative<grpo>(method);
   const double beta = in_loss ? 0 : history.kl_coef, share = 1 / static_cast<double>(n);
   for (std::size_t i = 0; i < n; ++i) history.scores.add(with_eos_penalty(r.scores[i], r.ended[i], o.missing_eos_penalty));
 
-  std::vector<T> totals(n), rewards(by_token ? static_cast<std::size_t>(r.tokens()) : 0);
+  std::vector<T>&totals = e.totals, &rewards = e.rewards;
+  totals.resize(n);
+  rewards.resize(by_token ? static_cast<std::size_t>(r.tokens()) : 0);
   for (std::size_t i = 0; i < n; ++i) {
     const index response = static_cast<index>(i);
     const auto logps = r.policy.logps(response), reference = r.reference.logps(response);

@@ -2,63 +2,18 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <tilt/model/decoder.hpp>
-#include <tilt/model/head.hpp>
 #include <tilt/rl/generation.hpp>
+#include <tilt/rl/label_scorer.hpp>
 #include <tilt/train/fingerprint.hpp>
+#include <utility>
 #include <vector>
 
 namespace tilt {
 
 namespace detail {
-
-/// Log-probabilities of labels under rows of logits, by the reduction that the head uses.
-template <class B> class label_scorer {
- public:
-  using T = typename B::scalar;
-  label_scorer(B& backend, index vocabulary) : backend_(&backend), vocabulary_(vocabulary) {}
-
-  /// labels[begin[r], begin[r + 1]) belong to row r of the logits [rows, V], which lie on the host. Gives one value a label.
-  std::span<const T> operator()(std::span<const T> logits, std::span<const std::int32_t> begin, std::span<const std::int32_t> labels) {
-    const index rows = static_cast<index>(begin.size()) - 1, count = static_cast<index>(labels.size());
-    host_integers_.assign(begin.begin(), begin.end());
-    for (index i = 0; i < count; ++i) host_integers_.push_back(static_cast<std::int32_t>(i));
-    host_integers_.insert(host_integers_.end(), labels.begin(), labels.end());
-    std::int32_t* const integers = grown<std::int32_t>(integers_, static_cast<index>(host_integers_.size()));
-    const index sums = tile_sums<T>::size(rows, vocabulary_), scratch = head_scratch(vocabulary_);
-    T* const numbers = grown<T>(numbers_, rows * vocabulary_ + rows + 4 * count + sums + scratch * backend_->teams());
-    backend_->copy_in(host_integers_.data(), static_cast<index>(host_integers_.size()), integers);
-    backend_->copy_in(logits.data(), rows * vocabulary_, numbers);
-    T* const normalizer = numbers + rows * vocabulary_;
-    T* const out = normalizer + rows;
-    const row_targets targets{integers, integers + rows + 1, integers + rows + 1 + count};
-    head_memory<T> memory;
-    memory.sums = {out + 4 * count, head_tiles(vocabulary_)};
-    memory.team = {out + 4 * count + sums, scratch};
-    head_outputs_of(*backend_, matrix_of<const T>(numbers, rows, vocabulary_), targets, memory, normalizer,
-                    {out, out + count, out + 2 * count, out + 3 * count});
-    logps_.resize(labels.size());
-    backend_->copy_out(out, count, logps_.data());
-    return logps_;
-  }
-
- private:
-  template <class U> U* grown(std::vector<buffer_of<B, U>>& held, index size) {
-    if (held.empty() || static_cast<index>(held[0].size()) < size) {
-      held.clear();
-      held.push_back(backend_->template allocate<U>(size + size / 2));
-    }
-    return held[0].data();
-  }
-
-  B* backend_;
-  index vocabulary_;
-  std::vector<buffer_of<B, std::int32_t>> integers_;  // one, or none yet
-  std::vector<buffer_of<B, T>> numbers_;
-  std::vector<std::int32_t> host_integers_;
-  std::vector<T> logps_;
-};
 
 /// Tokens that a request's samples may have, of which the last is sampled but not appended.
 inline index room_of(const generation_request& request, const generation_options& options) {
@@ -74,43 +29,76 @@ inline philox draws_of(std::uint64_t seed, std::span<const token> prompt, std::u
   return philox(std::uint64_t{key[0]} << 32 | key[1], sample);
 }
 
-/// Samples of some requests that grow together over one cache.
-template <class B> class generation {
+}  // namespace detail
+
+/// That each request can be sampled: throws input_error where a prompt is empty or leaves no room in max_length or the model's positions.
+inline void check_requests(const model_config& config, std::span<const generation_request> requests, const generation_options& options) {
+  options.check();
+  for (const generation_request& r : requests) {
+    const index steps = detail::room_of(r, options) - 1, prompt = static_cast<index>(r.prompt.size()),
+                positions = config.max_position_embeddings;
+    if (r.prompt.empty()) throw input_error("generation: a prompt has no tokens; begin it with a BOS token");
+    if (r.samples < 0) throw input_error("generation: " + std::to_string(r.samples) + " samples cannot be made; give 0 or more");
+    if (steps < 0)
+      throw input_error("max_length: a prompt has " + std::to_string(prompt) + " tokens, which leave no room for others in " +
+                        std::to_string(options.max_length) + "; raise it or shorten the prompt");
+    if (prompt > positions)
+      throw input_error("generation: a prompt has " + std::to_string(prompt) + " tokens, more than the model's " +
+                        std::to_string(positions) + " positions; shorten it");
+    if (prompt + steps > positions)
+      throw input_error("generation: a prompt of " + std::to_string(prompt) + " tokens and " + std::to_string(steps + 1) +
+                        " new ones exceed the model's " + std::to_string(positions) + " positions; lower " +
+                        (options.max_length == 0 ? "max_new_tokens" : "max_length"));
+  }
+}
+
+/// Samples continuations: a prompt is computed once and its samples branch from its keys and values. Requests are taken in groups that
+/// fit the options' budgets; on a row-exact backend the samples do not depend on the grouping. Memory is kept from one call to the next, and
+/// the model's weights are those at the call. The model must outlive it.
+template <class B> class generator {
  public:
   using T = typename B::scalar;
 
-  generation(const transformer<B>& model, const generation_options& options, const decoder_limits& limits, const sample_watcher& watch)
-      : options_(&options), watch_(&watch), end_tokens_(options.end_tokens), vocabulary_(model.config().vocab_size),
-        decoder_(model, limits), sampler_(options.sampling), scorer_(model.backend(), vocabulary_) {
+  explicit generator(const transformer<B>& model, generation_options options = {})
+      : model_(&model), options_((options.check(), std::move(options))), end_tokens_(options_.end_tokens),
+        vocabulary_(model.config().vocab_size), sampler_(options_.sampling), scorer_(model.backend(), vocabulary_) {
     if (end_tokens_.empty() && model.config().eos_token_id >= 0) end_tokens_.push_back(model.config().eos_token_id);
   }
 
-  /// The requests from number `first` on, `count` of them.
-  void run(std::span<const generation_request> requests, std::size_t first, std::size_t count,
-           std::vector<std::vector<generated<T>>>& results) {
-    decoder_.clear();
-    growing_.clear();
-    for (std::size_t r = first; r < first + count; ++r) start(requests[r], r, results[r]);
-    while (!growing_.empty()) {
-      branches_.clear();
-      tokens_.clear();
-      for (const growing& g : growing_) {
-        branches_.push_back(g.branch);
-        tokens_.push_back(g.sample->tokens.back());
+  /// Makes room: calls of so many requests at most, with such prompts and samples each, then allocate nothing.
+  void reserve(index requests, index longest_prompt, index samples) {
+    const index steps = options_.max_new_tokens - 1, one = longest_prompt + samples * steps;
+    const index branches = std::min(requests * samples, std::max(options_.max_branches, samples));
+    require({.cache_tokens = std::min(requests * one, std::max(options_.cache_tokens, one)),
+             .new_tokens = std::max(longest_prompt, branches),
+             .segments = branches + requests,
+             .longest = longest_prompt + steps});
+    scorer_.reserve(branches, branches);
+    growing_.reserve(static_cast<std::size_t>(branches));
+    branches_.reserve(static_cast<std::size_t>(branches));
+    for (auto* v : {&tokens_, &labels_}) v->reserve(static_cast<std::size_t>(branches));
+    begin_.reserve(static_cast<std::size_t>(branches) + 1);
+    group_begin_.reserve(static_cast<std::size_t>(requests) + 1);
+    results_.resize(std::max(results_.size(), static_cast<std::size_t>(requests)));
+    for (auto& of_request : results_) {
+      of_request.resize(std::max(of_request.size(), static_cast<std::size_t>(samples)));
+      for (generated<T>& sample : of_request) {
+        sample.tokens.reserve(static_cast<std::size_t>(options_.max_new_tokens));
+        sample.logps.reserve(static_cast<std::size_t>(options_.max_new_tokens));
       }
-      decoder_.append(branches_, tokens_);
-      begin_.resize(growing_.size() + 1);
-      labels_.clear();
-      for (std::size_t i = 0; i < growing_.size(); ++i) {
-        begin_[i + 1] = static_cast<std::int32_t>(i + 1);
-        const growing& g = growing_[i];
-        labels_.push_back(sampler_(decoder_.logits(static_cast<index>(i)), g.draws, static_cast<index>(g.sample->tokens.size()),
-                                   {g.prompt, g.sample->tokens}));
-      }
-      score(static_cast<index>(growing_.size()));
-      for (std::size_t i = 0; i < growing_.size(); ++i) extend(growing_[i], i);
-      std::erase_if(growing_, [](const growing& g) { return g.over(); });
     }
+  }
+
+  /// result[r][j] is sample j of request r; theirs until the next call. Throws input_error as check_requests does.
+  std::span<std::vector<generated<T>>> operator()(std::span<const generation_request> requests, const sample_watcher& watch = {}) {
+    check_requests(model_->config(), requests, options_);
+    watch_ = &watch;
+    results_.resize(std::max(results_.size(), requests.size()));
+    const decoder_limits limits = group(requests);
+    if (requests.empty()) return {};
+    require(limits);
+    for (std::size_t g = 0; g + 1 < group_begin_.size(); ++g) run(requests, group_begin_[g], group_begin_[g + 1]);
+    return std::span(results_).first(requests.size());
   }
 
  private:
@@ -126,31 +114,101 @@ template <class B> class generation {
     bool over() const { return sample->ended || sample->stopped || static_cast<index>(sample->tokens.size()) == room; }
   };
 
+  /// Parts the requests into groups, and tells what the largest ones need.
+  decoder_limits group(std::span<const generation_request> requests) {
+    group_begin_.assign(1, 0);
+    decoder_limits limits;
+    for (std::size_t at = 0; at < requests.size();) {
+      index tokens = 0, branches = 0;
+      const std::size_t first = at;
+      for (; at < requests.size(); ++at) {
+        const generation_request& r = requests[at];
+        const index prompt = static_cast<index>(r.prompt.size());
+        const index steps = detail::room_of(r, options_) - 1;  // the last token is sampled but not appended
+        const index cost = prompt + r.samples * steps;
+        if (at > first && (tokens + cost > options_.cache_tokens || branches + r.samples > options_.max_branches)) break;
+        tokens += cost;
+        branches += r.samples;
+        limits.new_tokens = std::max(limits.new_tokens, prompt);
+        limits.longest = std::max(limits.longest, prompt + steps);
+      }
+      limits.cache_tokens = std::max(limits.cache_tokens, tokens);
+      limits.new_tokens = std::max(limits.new_tokens, branches);
+      limits.segments = std::max(limits.segments, branches + static_cast<index>(at - first));
+      group_begin_.push_back(at);
+    }
+    return limits;
+  }
+
+  /// A decoder with these limits at least.
+  void require(const decoder_limits& l) {
+    const decoder_limits all{.cache_tokens = std::max(limits_.cache_tokens, l.cache_tokens),
+                             .new_tokens = std::max(limits_.new_tokens, l.new_tokens),
+                             .segments = std::max(limits_.segments, l.segments),
+                             .longest = std::max(limits_.longest, l.longest)};
+    if (decoder_ && all == limits_) return;
+    decoder_.reset();  // its memory first
+    limits_ = all;
+    decoder_.emplace(*model_, limits_);
+  }
+
+  /// The requests [first, end), whose samples grow together.
+  void run(std::span<const generation_request> requests, std::size_t first, std::size_t end) {
+    decoder_->clear();
+    growing_.clear();
+    for (std::size_t r = first; r < end; ++r) start(requests[r], r, results_[r]);
+    while (!growing_.empty()) {
+      branches_.clear();
+      tokens_.clear();
+      for (const growing& g : growing_) {
+        branches_.push_back(g.branch);
+        tokens_.push_back(g.sample->tokens.back());
+      }
+      decoder_->append(branches_, tokens_);
+      begin_.resize(growing_.size() + 1);
+      labels_.clear();
+      for (std::size_t i = 0; i < growing_.size(); ++i) {
+        begin_[i + 1] = static_cast<std::int32_t>(i + 1);
+        const growing& g = growing_[i];
+        labels_.push_back(sampler_(decoder_->logits(static_cast<index>(i)), g.draws, static_cast<index>(g.sample->tokens.size()),
+                                   {g.prompt, g.sample->tokens}));
+      }
+      score(static_cast<index>(growing_.size()));
+      for (std::size_t i = 0; i < growing_.size(); ++i) extend(growing_[i], i);
+      std::erase_if(growing_, [](const growing& g) { return g.over(); });
+    }
+  }
+
   /// The prompt once, the first token of each sample, and a branch for each that goes on.
   void start(const generation_request& request, std::size_t number, std::vector<generated<T>>& samples) {
-    samples.assign(static_cast<std::size_t>(request.samples), {});
+    samples.resize(static_cast<std::size_t>(request.samples));
+    for (generated<T>& s : samples) {
+      s.tokens.clear();
+      s.logps.clear();
+      s.ended = s.stopped = false;
+    }
     if (request.samples == 0) return;
-    const index room = room_of(request, *options_);
-    const int prompt = decoder_.prompt(request.prompt);
-    begin_ = {0, static_cast<std::int32_t>(request.samples)};
+    const index room = detail::room_of(request, options_);
+    const int prompt = decoder_->prompt(request.prompt);
+    begin_.assign({0, static_cast<std::int32_t>(request.samples)});
     labels_.clear();
     const std::size_t first = growing_.size();
     for (index j = 0; j < request.samples; ++j) {
-      const philox draws = draws_of(options_->seed, request.prompt, request.first_sample + static_cast<std::uint64_t>(j));
-      labels_.push_back(sampler_(decoder_.logits(0), draws, 0, {request.prompt, {}}));
+      const philox draws = detail::draws_of(options_.seed, request.prompt, request.first_sample + static_cast<std::uint64_t>(j));
+      labels_.push_back(sampler_(decoder_->logits(0), draws, 0, {request.prompt, {}}));
       growing_.push_back({-1, draws, &samples[static_cast<std::size_t>(j)], request.prompt, room, number, j});
     }
     score(1);
     for (std::size_t j = 0; j < samples.size(); ++j) {
       growing& g = growing_[first + j];
       extend(g, j);
-      if (!g.over()) g.branch = decoder_.fork(prompt, room - 1);
+      if (!g.over()) g.branch = decoder_->fork(prompt, room - 1);
     }
     std::erase_if(growing_, [](const growing& g) { return g.over(); });
   }
 
   void score(index rows) {
-    const std::span<const T> first = decoder_.logits(0);  // the rows lie end to end
+    const std::span<const T> first = decoder_->logits(0);  // the rows lie end to end
     logps_ = scorer_({first.data(), static_cast<std::size_t>(rows * vocabulary_)}, begin_, labels_);
   }
   void extend(const growing& g, std::size_t label) {
@@ -162,78 +220,31 @@ template <class B> class generation {
       sample.stopped = !sample.ended;
   }
 
-  const generation_options* options_;
-  const sample_watcher* watch_;
+  const transformer<B>* model_;
+  generation_options options_;
   std::vector<token> end_tokens_;
   index vocabulary_;
-  decoder<B> decoder_;
   token_sampler sampler_;
-  label_scorer<B> scorer_;
+  detail::label_scorer<B> scorer_;
+  decoder_limits limits_;
+  std::optional<decoder<B>> decoder_;
+  std::vector<std::vector<generated<T>>> results_;
+  const sample_watcher* watch_ = nullptr;
   std::vector<growing> growing_;
   std::vector<int> branches_;
   std::vector<token> tokens_;
+  std::vector<std::size_t> group_begin_;
   std::vector<std::int32_t> begin_, labels_;
   std::span<const T> logps_;
 };
 
-}  // namespace detail
-
-/// That each request can be sampled: throws input_error where a prompt is empty or leaves no room in max_length or the model's positions.
-inline void check_requests(const model_config& config, std::span<const generation_request> requests, const generation_options& options) {
-  options.check();
-  for (const generation_request& r : requests) {
-    const index steps = detail::room_of(r, options) - 1, prompt = static_cast<index>(r.prompt.size()),
-                positions = config.max_position_embeddings;
-    if (r.prompt.empty()) throw input_error("generation: a prompt has no tokens; begin it with a BOS token");
-    if (r.samples < 0) throw input_error("generation: " + std::to_string(r.samples) + " samples cannot be made; give 0 or more");
-    if (steps < 0)
-      throw input_error("max_length: a prompt has " + std::to_string(prompt) + " tokens, which leave no room for others in " +
-                        std::to_string(options.max_length) + "; raise it or shorten the prompt");
-    if (prompt > positions)
-      throw input_error("generation: a prompt has " + std::to_string(prompt) + " tokens, more than the model's " + std::to_string(positions) +
-                        " positions; shorten it");
-    if (prompt + steps > positions)
-      throw input_error("generation: a prompt of " + std::to_string(prompt) + " tokens and " + std::to_string(steps + 1) +
-                        " new ones exceed the model's " + std::to_string(positions) + " positions; lower " +
-                        (options.max_length == 0 ? "max_new_tokens" : "max_length"));
-  }
-}
-
-/// Samples continuations: a prompt is computed once and its samples branch from its keys and values. Requests are taken in groups that
-/// fit the options' budgets; on a row-exact backend the samples do not depend on the grouping. result[r][j] is sample j of request r.
-/// Throws input_error as check_requests does. Allocates.
+/// The same, once. Allocates.
 template <class B>
 std::vector<std::vector<generated<typename B::scalar>>> generate(const transformer<B>& model, std::span<const generation_request> requests,
                                                                  const generation_options& options = {}, const sample_watcher& watch = {}) {
-  check_requests(model.config(), requests, options);
-  const auto steps = [&](const generation_request& r) {
-    return detail::room_of(r, options) - 1;
-  };  // the last token is sampled but not appended
-  const auto cost = [&](const generation_request& r) { return static_cast<index>(r.prompt.size()) + r.samples * steps(r); };
-  std::vector<std::size_t> group_begin{0};
-  decoder_limits limits;
-  for (std::size_t at = 0; at < requests.size();) {
-    index tokens = 0, branches = 0;
-    const std::size_t first = at;
-    for (; at < requests.size(); ++at) {
-      const generation_request& r = requests[at];
-      if (at > first && (tokens + cost(r) > options.cache_tokens || branches + r.samples > options.max_branches)) break;
-      tokens += cost(r);
-      branches += r.samples;
-      limits.new_tokens = std::max(limits.new_tokens, static_cast<index>(r.prompt.size()));
-      limits.longest = std::max(limits.longest, static_cast<index>(r.prompt.size()) + steps(r));
-    }
-    limits.cache_tokens = std::max(limits.cache_tokens, tokens);
-    limits.new_tokens = std::max(limits.new_tokens, branches);
-    limits.segments = std::max(limits.segments, branches + static_cast<index>(at - first));
-    group_begin.push_back(at);
-  }
-
-  std::vector<std::vector<generated<typename B::scalar>>> results(requests.size());
-  if (requests.empty()) return results;
-  detail::generation<B> run(model, options, limits, watch);
-  for (std::size_t g = 0; g + 1 < group_begin.size(); ++g) run.run(requests, group_begin[g], group_begin[g + 1] - group_begin[g], results);
-  return results;
+  generator<B> run(model, options);
+  const auto made = run(requests, watch);
+  return {std::make_move_iterator(made.begin()), std::make_move_iterator(made.end())};
 }
 
 /// `samples` continuations of each prompt.

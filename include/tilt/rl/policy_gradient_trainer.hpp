@@ -40,9 +40,9 @@ template <class B> class policy_gradient_trainer {
                           training_options options)
       : options_((options.check(), std::move(options))), rl_((rl.check(method), std::move(rl))), method_(std::move(method)),
         reward_(std::move(reward)), policy_((check(models), models.policy), options_), reading_(models.policy, pass_kind::inference),
-        reference_(models.reference, pass_kind::inference), packs_(options_.max_tokens), generation_{.max_new_tokens = rl_.max_new_tokens,
-                                                                                                     .seed = options_.seed ^ sampling_seed,
-                                                                                                     .end_tokens = rl_.end_tokens} {
+        reference_(models.reference, pass_kind::inference), packs_(options_.max_tokens),
+        sample_(models.policy,
+                {.max_new_tokens = rl_.max_new_tokens, .seed = options_.seed ^ sampling_seed, .end_tokens = rl_.end_tokens}) {
     if (models.value != nullptr) {
       value_ = std::make_unique<trained_network<B>>(*models.value, options_);
       value_reading_ = std::make_unique<pass<B>>(*models.value, pass_kind::inference);
@@ -62,6 +62,14 @@ template <class B> class policy_gradient_trainer {
   const rollout<T>& samples() const { return rollout_; }
   double kl_coef() const { return history_.kl_coef; }
 
+  /// What a step on these prompts comes to at most: for reward functions that make their memory beforehand.
+  rollout_limits limits(std::span<const prompt_tree> prompts) const {
+    rollout_limits l{.samples = rl_.num_generations, .new_tokens = rl_.max_new_tokens};
+    l.trees = std::min(options_.batch_size * options_.gradient_accumulation_steps, static_cast<index>(prompts.size()));
+    for (const prompt_tree& p : prompts) l.prompt = std::max(l.prompt, static_cast<index>(p.prompt.size()));
+    return l;
+  }
+
   using step_range = tilt::step_range<policy_gradient_trainer>;
   /// Trains on prompts (trees without responses), a step for each increment of the range's iterator. With a state of an earlier run it goes on
   /// after that run's last step, to the bit.
@@ -75,6 +83,7 @@ template <class B> class policy_gradient_trainer {
     schedule_ = schedule_of(options_, plan_->total_steps);
     schedule_.check();
     order_.emplace(plan_->examples, options_.shuffle, options_.seed);
+    reserve();
     identify();
     if (resume != nullptr) restore(*resume);
     finished_ = false;
@@ -165,6 +174,20 @@ template <class B> class policy_gradient_trainer {
                         " positions; lower it, or cut prompts with max_prompt_length");
   }
 
+  /// All memory of a step, before the first.
+  void reserve() {
+    const rollout_limits l = limits(prompts_);
+    sample_.reserve(l);
+    rollout_.reserve(l);
+    estimate_.reserve(l.responses(), l.tokens());
+    l.reserve(packs_);
+    const pass_limits of_pack = l.of_pack(options_.max_tokens);
+    reading_.reserve(of_pack);
+    reference_.reserve(of_pack);
+    if (value_reading_) value_reading_->reserve(of_pack);
+    update_->reserve(l);
+    parts_.emplace(l.trees, options_.shuffle, options_.seed ^ shuffling_seed);
+  }
   void identify() {
     identity_.dtype = "float" + std::to_string(8 * sizeof(T));
     identity_.data = detail::hash_of(prompts_);
@@ -209,7 +232,8 @@ template <class B> class policy_gradient_trainer {
         order_->epoch(batches.epoch)
             .subspan(static_cast<std::size_t>(first.first), static_cast<std::size_t>(last.first + last.count - first.first));
     collect(members);
-    const advantage_estimate<T> estimate = estimate_advantages(method_, rl_, rollout_, history_);
+    estimate_ = estimate_advantages(method_, rl_, rollout_, history_, std::move(estimate_));
+    const advantage_estimate<T>& estimate = estimate_;
     const double learning_rate = options_.learning_rate * schedule_.factor(step_);
     const index episodes = rollout_.responses();
     window_.add("objective/kl", estimate.kl);
@@ -233,7 +257,7 @@ template <class B> class policy_gradient_trainer {
   void collect(std::span<const index> members) {
     const auto numbered =
         static_cast<std::uint64_t>(step_) * static_cast<std::uint64_t>(plan_->batch_size * plan_->accumulation * rl_.num_generations);
-    sample_responses<B>(policy_.model(), prompts_, members, rl_.num_generations, generation_, numbered, rollout_);
+    sample_(prompts_, members, rl_.num_generations, numbered, rollout_);
     read_responses(reading_, packs_, rollout_.trees, rollout_.policy);
     read_responses(reference_, packs_, rollout_.trees, rollout_.reference);
     if (value_reading_)
@@ -261,10 +285,10 @@ template <class B> class policy_gradient_trainer {
 
   void optimise(const advantage_estimate<T>& estimate, double learning_rate) {
     const index trees = static_cast<index>(rollout_.trees.size()), parts = std::min(rl_.num_mini_batches, trees);
-    example_order order(trees, options_.shuffle, options_.seed ^ shuffling_seed);
+    parts_->resize(trees);
     index updates = 0;
     for (index e = 0; e < rl_.num_ppo_epochs; ++e) {
-      const auto all = order.epoch(step_ * rl_.num_ppo_epochs + e);
+      const auto all = parts_->epoch(step_ * rl_.num_ppo_epochs + e);
       for (index part = 0; part < parts; ++part) {
         const index begin = trees * part / parts, end = trees * (part + 1) / parts;
         const update_outcome o =
@@ -328,14 +352,15 @@ template <class B> class policy_gradient_trainer {
   std::unique_ptr<pass<B>> value_reading_;
   std::unique_ptr<policy_update<B>> update_;
   tree_packs packs_;
-  generation_options generation_;
+  response_sampler<B> sample_;
   rollout<T> rollout_;
+  advantage_estimate<T> estimate_;
   reward_history history_;
 
   std::span<const prompt_tree> prompts_;
   run_identity identity_;
   std::optional<run_plan> plan_;
-  std::optional<example_order> order_;
+  std::optional<example_order> order_, parts_;  // parts_: of a step's trees
   schedule schedule_;
   meters window_;
   index step_ = 0, tokens_ = 0;

@@ -26,6 +26,17 @@ template <class B> class policy_update {
   policy_update(const policy_gradient& method, trained_network<B>& policy, trained_network<B>* value, index max_tokens)
       : method_(&method), policy_(&policy), value_(value), packs_(max_tokens) {}
 
+  /// Makes room for all of a step's trees.
+  void reserve(const rollout_limits& l) {
+    l.reserve(packs_);
+    const pass_limits of_pack = l.of_pack(packs_.max_tokens());
+    policy_->training().reserve(of_pack);
+    if (value_ != nullptr) value_->training().reserve(of_pack);
+    lengths_.reserve(static_cast<std::size_t>(l.responses()));
+    for (auto* v : {&old_logps_, &reference_, &old_values_, &advantages_, &returns_, &d_logps_, &d_values_, &d_entropies_})
+      v->reserve(static_cast<std::size_t>(of_pack.targets));
+  }
+
   /// Assigns the gradients of these trees' loss.
   update_outcome differentiate(const rollout<T>& r, const advantage_estimate<T>& e, std::span<const index> members) {
     policy_->clear_gradient();

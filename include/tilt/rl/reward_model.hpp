@@ -4,6 +4,7 @@
 #include <span>
 #include <tilt/data/pack.hpp>
 #include <tilt/model/pass.hpp>
+#include <tilt/rl/rollout.hpp>
 #include <vector>
 
 namespace tilt {
@@ -19,6 +20,12 @@ template <class B> class reward_model {
       : reading_(model, pass_kind::inference), packs_(max_tokens, {.whole = true, .padding = model.config().pad_token_id}) {
     if (!model.config().value_head)
       throw input_error("reward_model: the model has no value head; give one that was trained as a reward model");
+  }
+
+  /// Makes room: calls within the limits then allocate nothing.
+  void reserve(const rollout_limits& l) {
+    l.reserve(packs_, true);
+    reading_.reserve(l.of_pack(packs_.max_tokens(), true));
   }
 
   void operator()(std::span<const prompt_tree> trees, std::span<double> scores) {
