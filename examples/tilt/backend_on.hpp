@@ -62,12 +62,17 @@ void compare_on(const frontier_job& job, const frontier_task& task, const fronti
 
 }  // namespace detail
 
-/// The entry of Backend<T>, completed by what runs on it: everything that depends on a backend's type is instantiated here.
-template <template <class...> class Backend> backend_entry backend_on(backend_entry e) {
+/// The entry of Backend<T>, completed by what runs on it: everything that depends on a backend's type is instantiated here, for float
+/// and, where it `doubles`, for double.
+template <template <class...> class Backend, bool doubles = true> backend_entry backend_on(backend_entry e) {
   e.threads = detail::has_threads<Backend<float>>;
+  e.dtypes = doubles ? "float32, float64" : "float32";
   e.open = [](const compute& machine, const model_folder& folder) {
-    return machine.dtype == "float64" ? detail::open_on<Backend<double>>(machine, folder)
-                                      : detail::open_on<Backend<float>>(machine, folder);
+    if (machine.dtype == "float32") return detail::open_on<Backend<float>>(machine, folder);
+    if constexpr (doubles)
+      return detail::open_on<Backend<double>>(machine, folder);
+    else
+      throw input_error("--dtype: the backend " + machine.backend + " has float32 alone; leave it away, or take another --backend");
   };
   e.demo = detail::demo_on<Backend<float>>;
   e.compare = detail::compare_on<Backend<float>>;

@@ -97,8 +97,7 @@ void add_backends(CLI::App& program, action& chosen) {
       const std::string hardware = std::to_string(std::max(1u, std::thread::hardware_concurrency()));
       table list({"--backend", "library", "threads", "SIMD width", "--dtype"});
       for (const backend_entry* b : backends())
-        list.row({b->name, b->library, b->threads ? hardware : "1", b->lanes > 1 ? std::to_string(b->lanes) + " float32" : "1",
-                  "float32, float64"});
+        list.row({b->name, b->library, b->threads ? hardware : "1", b->lanes > 1 ? std::to_string(b->lanes) + " float32" : "1", b->dtypes});
       list.print();
       for (const missing_backend& m : missing_backends())
         std::printf("\n%s was left out: %s\n", m.name.c_str(),

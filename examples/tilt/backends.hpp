@@ -22,6 +22,7 @@ struct backend_entry {
   std::string library;  ///< what computes, with its version
   index lanes = 1;      ///< float32 numbers in a SIMD register
   bool threads = true;  ///< whether it has more than one
+  std::string dtypes = {};  ///< of --dtype
   std::unique_ptr<session> (*open)(const compute&, const model_folder&) = nullptr;
   demo_result (*demo)(const demo_job&) = nullptr;
   void (*compare)(const frontier_job&, const frontier_task&, const frontier_folder&, index threads,

@@ -12,6 +12,7 @@
 #endif
 
 #include <cstring>
+#include <tilt/backend/cuda_attention.hpp>
 #include <tilt/backend/cuda_product.hpp>
 #include <tilt/tensor/backend.hpp>
 
@@ -103,22 +104,45 @@ template <class T, class Product = float32_product> class thrust_backend {
   /// Without scratch a row has a block of its own; with it, teams() blocks share the rows.
   template <class Program> void rows(index n, const Program& program, team_scratch<T> scratch = {}) {
     if (n == 0) return;
-    const index blocks = scratch.data != nullptr ? std::min(n, teams_) : std::min<index>(n, 1 << 20);
-    detail::cuda_rows<T><<<static_cast<unsigned>(blocks), detail::cuda_workers, 0, stream_.get()>>>(n, program, scratch);
+    detail::cuda_rows<T>
+        <<<blocks(n, scratch.data != nullptr ? teams_ : 1 << 20), detail::cuda_workers, 0, stream_.get()>>>(n, program, scratch);
     detail::check_cuda(cudaPeekAtLastError(), "launch of a row program");
   }
   index teams() const { return teams_; }
 
   void gemm(matrix_view<const T> a, matrix_view<const T> b, matrix_view<T> c, bool accumulate) { product_.multiply(a, b, c, accumulate); }
 
+  /// Attention in jobs enough for the device (fuses_attention).
+  void attention_forward(const detail::attention_arguments<T>& a, matrix_view<T> out, team_scratch<T> scratch) {
+    const index jobs = a.plan.tiles * a.heads;
+    if (jobs == 0) return;
+    detail::cuda_attention_forward<T><<<blocks(jobs, teams_), detail::cuda_workers, 0, stream_.get()>>>(a, out, scratch);
+    detail::check_cuda(cudaPeekAtLastError(), "launch of attention");
+  }
+  /// Memory for what it keeps of each query grows to the largest batch met.
+  void attention_backward(const detail::attention_arguments<T>& a, matrix_view<const T> d_out, matrix_view<T> d_query, matrix_view<T> d_key,
+                          matrix_view<T> d_value, team_scratch<T> scratch) {
+    const index jobs = a.plan.tiles * a.heads, kept = a.query.extent[0] * a.heads * detail::cuda_attention_statistics;
+    if (jobs == 0) return;
+    if (statistics_.size() < kept) statistics_ = thrust_buffer<T>(kept + kept / 4);
+    detail::cuda_attention_queries<T>
+        <<<blocks(jobs, teams_), detail::cuda_workers, 0, stream_.get()>>>(a, d_out, d_query, statistics_.data(), scratch);
+    const index runs = (a.key.extent[0] + detail::cuda_keys - 1) / detail::cuda_keys;
+    detail::cuda_attention_keys<T>
+        <<<blocks(runs * a.kv_heads, 1 << 20), detail::cuda_workers, 0, stream_.get()>>>(a, d_out, d_key, d_value, statistics_.data());
+    detail::check_cuda(cudaPeekAtLastError(), "launch of attention's backward pass");
+  }
+
   /// The stream that all work goes to, for capturing it or for waiting on it.
   cudaStream_t stream() const { return stream_.get(); }
 
  private:
+  static unsigned blocks(index jobs, index most) { return static_cast<unsigned>(std::min(jobs, most)); }
   template <class U> static std::size_t bytes(index n) { return static_cast<std::size_t>(n) * sizeof(U); }
 
   detail::cuda_stream stream_;
   detail::cuda_product<Product> product_;
+  thrust_buffer<T> statistics_{0};
   index teams_ = 0;
 };
 
