@@ -89,6 +89,9 @@ template <class T, class Product = float32_product> class thrust_backend {
     detail::check_cuda(cudaGetDevice(&device), "cudaGetDevice");
     detail::check_cuda(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device), "cudaDeviceGetAttribute");
     teams_ = index{4} * processors;
+    int shared = 0;
+    detail::check_cuda(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "cudaDeviceGetAttribute");
+    shared_bytes_ = static_cast<std::size_t>(shared) - 1024;  // less what a kernel declares
   }
 
   template <class U> thrust_buffer<U> allocate(index n) { return thrust_buffer<U>(n); }
@@ -112,31 +115,44 @@ template <class T, class Product = float32_product> class thrust_backend {
 
   void gemm(matrix_view<const T> a, matrix_view<const T> b, matrix_view<T> c, bool accumulate) { product_.multiply(a, b, c, accumulate); }
 
-  /// Attention in jobs enough for the device (fuses_attention).
+  /// Attention as cuda_attention.hpp has it; heads too wide for its shared memory have the library's row programs (fuses_attention).
   void attention_forward(const detail::attention_arguments<T>& a, matrix_view<T> out, team_scratch<T> scratch) {
-    const index jobs = a.plan.tiles * a.heads;
-    if (jobs == 0) return;
-    detail::cuda_attention_forward<T><<<blocks(jobs, teams_), detail::cuda_workers, 0, stream_.get()>>>(a, out, scratch);
-    detail::check_cuda(cudaPeekAtLastError(), "launch of attention");
+    if (!fits(a.head_dim)) return rows(a.plan.tiles * a.kv_heads, detail::attention_forward_program<T>{a, out}, scratch);
+    detail::with_attention_columns(a.head_dim, [&](auto columns) {
+      attend(detail::cuda_attention_forward<T, columns()>, a.plan.tiles * a.heads, a.head_dim, a, out);
+    });
   }
   /// Memory for what it keeps of each query grows to the largest batch met.
   void attention_backward(const detail::attention_arguments<T>& a, matrix_view<const T> d_out, matrix_view<T> d_query, matrix_view<T> d_key,
                           matrix_view<T> d_value, team_scratch<T> scratch) {
-    const index jobs = a.plan.tiles * a.heads, kept = a.query.extent[0] * a.heads * detail::cuda_attention_statistics;
-    if (jobs == 0) return;
+    if (!fits(a.head_dim))
+      return rows(a.plan.trees * a.kv_heads, detail::attention_backward_program<T>{a, d_out, d_query, d_key, d_value}, scratch);
+    const index kept = a.query.extent[0] * a.heads * detail::cuda_attention_statistics;
     if (statistics_.size() < kept) statistics_ = thrust_buffer<T>(kept + kept / 4);
-    detail::cuda_attention_queries<T>
-        <<<blocks(jobs, teams_), detail::cuda_workers, 0, stream_.get()>>>(a, d_out, d_query, statistics_.data(), scratch);
     const index runs = (a.key.extent[0] + detail::cuda_keys - 1) / detail::cuda_keys;
-    detail::cuda_attention_keys<T>
-        <<<blocks(runs * a.kv_heads, 1 << 20), detail::cuda_workers, 0, stream_.get()>>>(a, d_out, d_key, d_value, statistics_.data());
-    detail::check_cuda(cudaPeekAtLastError(), "launch of attention's backward pass");
+    detail::with_attention_columns(a.head_dim, [&](auto columns) {
+      attend(detail::cuda_attention_queries<T, columns()>, a.plan.tiles * a.heads, a.head_dim, a, d_out, d_query, statistics_.data());
+      attend(detail::cuda_attention_keys<T, columns()>, a.plan.tiles > 0 ? runs * a.kv_heads : 0, a.head_dim, a, d_out, d_key, d_value,
+             static_cast<const T*>(statistics_.data()));
+    });
   }
 
   /// The stream that all work goes to, for capturing it or for waiting on it.
   cudaStream_t stream() const { return stream_.get(); }
 
  private:
+  bool fits(index head_dim) const {
+    return head_dim <= 32 * detail::cuda_attention_columns && detail::cuda_attention_memory<T>::bytes(head_dim) <= shared_bytes_;
+  }
+  template <class Kernel, class... Arguments> void attend(Kernel* kernel, index jobs, index head_dim, const Arguments&... arguments) {
+    if (jobs == 0) return;
+    const std::size_t bytes = detail::cuda_attention_memory<T>::bytes(head_dim);
+    detail::check_cuda(
+        cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
+        "shared memory of attention");
+    kernel<<<blocks(jobs, 1 << 20), detail::cuda_workers, bytes, stream_.get()>>>(arguments...);
+    detail::check_cuda(cudaPeekAtLastError(), "launch of attention");
+  }
   static unsigned blocks(index jobs, index most) { return static_cast<unsigned>(std::min(jobs, most)); }
   template <class U> static std::size_t bytes(index n) { return static_cast<std::size_t>(n) * sizeof(U); }
 
@@ -144,6 +160,7 @@ template <class T, class Product = float32_product> class thrust_backend {
   detail::cuda_product<Product> product_;
   thrust_buffer<T> statistics_{0};
   index teams_ = 0;
+  std::size_t shared_bytes_ = 0;
 };
 
 }  // namespace tilt
