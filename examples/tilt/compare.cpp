@@ -94,11 +94,11 @@ struct compare_command {
     if (data == "-")
       throw input_error(options["data"].source + ": standard input can be read once, and each model reads the prompts; give a file");
     options.require("output", "the folder for the comparison");
-    if (!scores.rule.empty() && !scores.reward_model.empty())
+    if (scores.rule && !scores.reward_model.empty())
       throw input_error("answers are scored by one of --rule and --reward-model, and both are given; give one");
-    if (scores.rule.empty() && scores.reward_model.empty() && scores.judge_command.empty())
+    if (!scores.rule && scores.reward_model.empty() && scores.judge_command.empty())
       throw input_error("answers are compared by --judge, --rule or --reward-model, and none is given; give one");
-    scores.check_rule(options);
+    scores.rule.check(options);
     how.check(options);
     if (max_tokens < 1)
       throw input_error(options["max_tokens"].source + ": " + std::to_string(max_tokens) + " cannot be used; give 1 or more");
@@ -127,7 +127,7 @@ struct compare_command {
   }
 
   void add_verdicts(comparison& c) const {
-    c.scored = scores.judge_command.empty() || !scores.rule.empty() || !scores.reward_model.empty();
+    c.scored = scores.judge_command.empty() || scores.rule || !scores.reward_model.empty();
     if (c.scored) {
       scorer own = scores;
       own.judge_command.clear();
@@ -147,7 +147,7 @@ struct compare_command {
     for (const double t : how.temperatures) temperatures += (temperatures.empty() ? "" : ", ") + decimal(t, 2);
     c.notes.push_back(std::to_string(c.prompts.size()) + " prompts, " + std::to_string(answers) +
                       " answers of each model to each; temperature " + temperatures + ", seed " + std::to_string(how.seed) + ".");
-    if (c.scored) c.notes.push_back("Scores: " + (scores.rule.empty() ? scores.reward_model : "the rule " + scores.rule) + ".");
+    if (c.scored) c.notes.push_back("Scores: " + (scores.rule ? "the rule " + scores.rule.described() : scores.reward_model) + ".");
     if (!scores.judge_command.empty())
       c.notes.push_back("The judge, " + scores.judge_command + ", saw every two answers in both orders; a win counts where both agree.");
     c.notes.push_back(

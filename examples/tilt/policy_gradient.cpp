@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "scorer.hpp"
 #include "training.hpp"
 
 namespace tilt::program {
@@ -14,11 +15,12 @@ namespace {
 
 constexpr const char* more = R"(
 Prompts are JSONL with "prompt" (a text or messages; pairs will do), or lines of text. A step samples responses to some of them from the model
-itself, at temperature 1, has them judged by --reward-model (tilt reward makes one), and learns from them. The result is a model folder.
+itself, at temperature 1, has them judged by --reward-model (tilt reward makes one) or a --rule, and learns from them. The result is a model folder.
 )";
 
 struct policy_gradient_command {
-  policy_gradient_command(CLI::App& app, const policy_gradient& chosen) : options(app), choice{chosen, {}, {}, {}, false} {
+  policy_gradient_command(CLI::App& app, const policy_gradient& chosen) : options(app) {
+    choice.method = chosen;
     run.on_prompts = true;
     run.options.learning_rate = is<ppo>() ? 3e-6 : 1e-6;
     if (!is<ppo>()) choice.options.num_ppo_epochs = 1;
@@ -30,8 +32,10 @@ struct policy_gradient_command {
         .also("ref_model")
         .also("sft_model_path");
     options.add("reward_model", choice.reward_model, "what judges: a folder that tilt reward has made", "FOLDER").also("reward_model_path");
+    rule.add(options);
     if (is<ppo>()) {
-      options.add("value_model", choice.value_model, "what the value function begins as [the reward model]", "FOLDER");
+      options.add("value_model", choice.value_model, "what the value function begins as [the reward model; with --rule the model itself]",
+                  "FOLDER");
       options.add("share_value", choice.share_value, "the value function is a head on the policy instead of a network of its own");
     }
   }
@@ -99,7 +103,14 @@ struct policy_gradient_command {
   }
 
   void choose(training_job& job) {
-    options.require("reward_model", "the folder of what judges the samples; tilt reward makes one");
+    if (!rule) options.require("reward_model", "the folder of what judges the samples, which tilt reward makes; or give --rule");
+    if (rule && !choice.reward_model.empty())
+      throw input_error("samples are judged by one of --rule and --reward-model, and both are given; give one");
+    rule.check(options);
+    if (rule) {
+      choice.rule = [this](const std::string& text) { return rule(text); };
+      choice.rule_name = "the rule " + rule.described();
+    }
     if (choice.share_value) options.refuse("value_model", "share_value puts the value function on the policy");
     if (auto* g = std::get_if<grpo>(&choice.method); g != nullptr && g->loss_type == grpo_loss_type::dr_grpo)
       g->max_completion_length = static_cast<double>(choice.options.max_new_tokens);
@@ -117,6 +128,7 @@ struct policy_gradient_command {
   settings options;
   run_choice run;
   policy_choice choice;
+  text_rule rule;
   index episodes = 0;
 };
 

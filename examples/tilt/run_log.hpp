@@ -64,12 +64,17 @@ class run_log {
       const nlohmann::json parsed = nlohmann::json::parse(line, nullptr, false);
       if (!parsed.is_object() || !parsed.contains("step") || !parsed["step"].is_number_integer() || parsed["step"].get<index>() > step)
         break;
-      if (parsed.contains("eval_loss") && parsed["step"] == step && !with_its_evaluation) continue;
+      if (is_evaluation(parsed) && parsed["step"] == step && !with_its_evaluation) continue;
       kept += line + "\n";
     }
     return kept;
   }
 
+  static bool is_evaluation(const nlohmann::json& line) {
+    for (const auto& [key, value] : line.items())
+      if (key.starts_with("eval_")) return true;
+    return false;
+  }
   [[noreturn]] void fail() const {
     throw input_error(path_ + ": cannot be written (" + std::strerror(errno) + "); free space or give another --output, then --resume");
   }

@@ -105,6 +105,7 @@ void add_run(settings& s, run_choice& c, bool reference, const std::function<voi
   s.add("model", c.model, "Hugging Face model folder to train", "FOLDER").also("model_name_or_path");
   if (c.on_prompts) {
     s.add("train", c.train, "prompts: JSONL with \"prompt\", or lines of text", "FILE").also("train_file");
+    if (!c.makes_pairs) s.add("eval", c.eval, "prompts to evaluate on, by samples for them; never trained on", "FILE").also("eval_file");
   } else {
     s.add("train", c.train, "training examples, JSONL or JSON, also .gz", "FILE").also("train_file");
     s.add("eval", c.eval, "examples to evaluate on, never trained on", "FILE").also("eval_file");
@@ -161,10 +162,12 @@ void add_run(settings& s, run_choice& c, bool reference, const std::function<voi
   s.add("logging_steps", o.logging_steps, "steps that a line of metrics.jsonl sums up");
   translate(s, "logging_strategy", {"steps"}, [](const std::string&) {});
   s.add("logging_first_step", o.logging_first_step, "a line after the first step too");
-  if (!c.on_prompts) {
+  if (!c.makes_pairs) {
     s.add("eval_steps", o.eval_steps, "steps between evaluations; 0: before and after training only");
     s.add("eval_on_start", o.eval_on_start, "evaluate before training");
-    s.add("eval_batch_size", o.eval_batch_size, "examples in a micro-batch of evaluation").also("per_device_eval_batch_size");
+    s.add("eval_batch_size", o.eval_batch_size,
+          c.on_prompts ? "prompts that an evaluation samples for at once" : "examples in a micro-batch of evaluation")
+        .also("per_device_eval_batch_size");
     translate(s, "eval_strategy", {"no", "steps"}, [&c](const std::string& w) { c.eval_strategy = w; }).also("evaluation_strategy");
   }
   s.add("save_steps", o.save_steps, "steps between checkpoints; 0: none on the way");
@@ -187,7 +190,7 @@ void settle_run(settings& s, run_choice& c) {
     c.output = (model.has_filename() ? model.filename() : model.parent_path().filename()).string() + "-" + s.command();
   }
   const auto on_line = [&s](const char* name) { return s[name].from_command_line(); };
-  if (!c.on_prompts && c.eval_strategy == "no" && !on_line("eval_steps")) o.eval_steps = 0;
+  if (!c.makes_pairs && c.eval_strategy == "no" && !on_line("eval_steps")) o.eval_steps = 0;
   if (c.eval_strategy == "steps" && o.eval_steps == 0) o.eval_steps = o.logging_steps;
   if (c.save_strategy == "no" && !on_line("save_steps")) o.save_steps = 0;
   if (c.save_strategy == "steps" && !s.given("save_steps")) o.save_steps = 500;
@@ -195,14 +198,17 @@ void settle_run(settings& s, run_choice& c) {
     o.keep_best = true;
     if (!on_line("save_steps")) o.save_steps = 0;
   }
-  if (c.on_prompts) c.max_length = 0, o.eval_on_start = false;
-  if (c.eval.empty() && !c.on_prompts) {
+  if (c.on_prompts) c.max_length = 0;
+  if (c.makes_pairs) o.eval_on_start = false;
+  if (c.eval.empty() && !c.makes_pairs) {
     for (const char* name : {"eval_steps", "eval_on_start", "eval_batch_size"})
       if (on_line(name)) s.refuse(name, "there are no examples to evaluate on without --eval");
-    s.refuse("keep_best", "which is best is told by examples to evaluate on, and --eval is not given");
     o.eval_steps = 0;
     o.eval_on_start = false;
-    o.keep_best = false;
+    if (!c.on_prompts) {
+      s.refuse("keep_best", "which is best is told by examples to evaluate on, and --eval is not given");
+      o.keep_best = false;
+    }
   }
   if (o.save_steps == 0) s.refuse("save_total_limit", "no checkpoints are written without save_steps");
   if (c.max_length < 0)

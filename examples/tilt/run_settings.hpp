@@ -18,9 +18,9 @@ struct run_choice {
   bool drop_longer = false;     ///< leave examples out that max_length would cut
   bool drop_empty = false;      ///< leave examples without a completion out, instead of refusing them
   bool completion_only_loss = true;
-  bool on_prompts = false;  ///< the run makes its own responses to prompts, and evaluates on none
+  bool on_prompts = false;   ///< the run makes its own responses to prompts
   bool makes_pairs = false;  ///< of these responses, and trains on the pairs
-  bool plan = false;  ///< say what memory the run will take, and do not run
+  bool plan = false;         ///< say what memory the run will take, and do not run
   bool resume = false;
   std::string resume_from;  ///< a checkpoint; empty: the last one in `output`
   compute machine;

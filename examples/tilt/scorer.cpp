@@ -27,11 +27,6 @@ example_part answer_part(const prompt_text& p, const std::string& text) {
   return {{}, {{"assistant", text}}, true};
 }
 
-double by_rule(const scorer& s, const std::string& text) {
-  if (s.rule == "keyword") return keyword_count(text, s.keyword);
-  return s.rule == "length" ? static_cast<double>(words_of(text).size()) : distinct_2(text);
-}
-
 std::vector<double> rewards_of(const model_folder& folder, std::span<const prompt_tree> trees, const char* unit, const compute& machine,
                                index max_tokens, kept_lines* kept = nullptr) {
   const std::unique_ptr<session> model = open_session(machine, folder);
@@ -43,33 +38,45 @@ std::vector<double> rewards_of(const model_folder& folder, std::span<const promp
 
 }  // namespace
 
-void scorer::add(settings& options) {
-  options.add("judge", judge_command, "a program that reads prompts and answers as JSONL and writes scores or choices", "CMD");
+void text_rule::add(settings& options) {
   options.choice(
-      "rule", {"length", "keyword", "distinct-2"}, "", [this](const std::string& chosen) { rule = chosen; },
+      "rule", {"length", "keyword", "distinct-2"}, "", [this](const std::string& chosen) { name = chosen; },
       "a score without a model: words, how often --keyword stands there, or the share of different pairs of words");
   options.add("keyword", keyword, "of --rule keyword");
+}
+void text_rule::check(settings& options) const {
+  if (name != "keyword") options.refuse("keyword", "only --rule keyword reads it");
+  if (name == "keyword" && keyword.empty()) throw input_error("--rule: keyword needs a word to look for; give it with --keyword");
+}
+std::string text_rule::described() const {
+  std::string text = name;
+  if (!keyword.empty()) text.append(" \"").append(keyword).append("\"");
+  return text;
+}
+double text_rule::operator()(const std::string& text) const {
+  if (name == "keyword") return keyword_count(text, keyword);
+  return name == "length" ? static_cast<double>(words_of(text).size()) : distinct_2(text);
+}
+
+void scorer::add(settings& options) {
+  options.add("judge", judge_command, "a program that reads prompts and answers as JSONL and writes scores or choices", "CMD");
+  rule.add(options);
   options.add("reward_model", reward_model, "a folder that tilt reward has made", "FOLDER").also("reward_model_path");
 }
 
 void scorer::check(settings& options) const {
-  const int scorers = static_cast<int>(!judge_command.empty()) + static_cast<int>(!rule.empty()) + static_cast<int>(!reward_model.empty());
+  const int scorers = static_cast<int>(!judge_command.empty()) + static_cast<int>(bool(rule)) + static_cast<int>(!reward_model.empty());
   if (scorers != 1)
     throw input_error("answers are scored by one of --judge, --rule and --reward-model, and " + std::to_string(scorers) +
                       " are given; give one");
-  check_rule(options);
-}
-
-void scorer::check_rule(settings& options) const {
-  if (rule != "keyword") options.refuse("keyword", "only --rule keyword reads it");
-  if (rule == "keyword" && keyword.empty()) throw input_error("--rule: keyword needs a word to look for; give it with --keyword");
+  rule.check(options);
 }
 
 void scorer::score(std::span<const prompt_text> prompts, answer_lists& answers, const compute& machine, index max_tokens,
                    kept_lines* kept) const {
-  if (!rule.empty()) {
+  if (rule) {
     for (auto& of_prompt : answers)
-      for (answer& a : of_prompt) a.score = by_rule(*this, a.text);
+      for (answer& a : of_prompt) a.score = rule(a.text);
   } else if (!judge_command.empty()) {
     std::vector<judged_prompt> questions;
     std::vector<std::size_t> asked;  // only where there is something to compare

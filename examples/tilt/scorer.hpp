@@ -11,17 +11,29 @@
 
 namespace tilt::program {
 
+/// A score of a text without a model: words, how often the keyword stands there, or the share of different pairs of words.
+struct text_rule {
+  std::string name, keyword;  ///< no name: no rule
+
+  void add(settings& options);
+  /// After the options were applied: that it has what it needs. Throws input_error.
+  void check(settings& options) const;
+  explicit operator bool() const { return !name.empty(); }
+  /// Of the rule keyword: keyword "happy".
+  std::string described() const;
+  double operator()(const std::string& text) const;
+};
+
 /// What scores answers: a judge, a rule or a reward model.
 struct scorer {
-  std::string judge_command, rule, keyword, reward_model;
+  std::string judge_command, reward_model;
+  text_rule rule;
 
   void add(settings& options);
   /// After the options were applied: that there is exactly one, and what it needs. Throws input_error.
   void check(settings& options) const;
-  /// That the rule has what it needs, however many scorers there are.
-  void check_rule(settings& options) const;
   /// The rule, the judge's command or the reward model's folder.
-  const std::string& name() const { return !rule.empty() ? rule : !judge_command.empty() ? judge_command : reward_model; }
+  const std::string& name() const { return rule ? rule.name : !judge_command.empty() ? judge_command : reward_model; }
 
   /// Sets the answers' scores. A judge is asked of prompts with two answers or more alone. A reward model's scores are kept as they come.
   /// Throws input_error.

@@ -32,8 +32,10 @@ struct compute {
 struct policy_choice {
   policy_gradient method;
   policy_gradient_options options;
-  std::string reward_model;  ///< a folder
-  std::string value_model;   ///< ppo: a folder to begin the value function from; empty: the reward model's
+  std::string reward_model;  ///< a folder; empty: the rule judges
+  std::function<double(const std::string& text)> rule;
+  std::string rule_name;     ///< with its hyper-parameters: a run is not resumed under another
+  std::string value_model;   ///< ppo: a folder to begin the value function from; empty: the reward model, or the model itself
   bool share_value = false;  ///< ppo: the value function is a head on the policy
 };
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <tilt/io/model_folder.hpp>
+#include <tilt/io/text_stream.hpp>
 #include <tilt/model/heads.hpp>
 #include <tilt/model/pass.hpp>
 #include <tilt/rl/generate.hpp>
@@ -40,14 +41,7 @@ template <class B> class session_on final : public session {
     memory_plan plan = run.plan(job.train, job.eval);
     if (!job.resume_from.empty()) plan.checkpoint = plan.parameters + plan.optimizer;
     if (!job.planned(plan)) return {};
-    const std::string left_at = follow(run, job, [&](const training_state<T>* state) { return run.run(job.train, job.eval, state); });
-    if (!left_at.empty() || job.eval.empty() || job.options.eval_steps > 0) return left_at;  // these end with an evaluation
-    step_report last = report_of(run);
-    last.logged = false;
-    last.evaluation = run.evaluate(job.eval);
-    job.log(last);
-    job.stepped(last);
-    return {};
+    return follow(run, job, [&](const training_state<T>* state) { return run.run(job.train, job.eval, state); });
   }
 
   std::vector<double> score(std::span<const prompt_tree> trees, index max_tokens, const std::function<void(index)>& progressed) override {
@@ -115,7 +109,7 @@ template <class B> class session_on final : public session {
  private:
   template <class Trainer> static const step_report& report_of(Trainer& run) { return *typename Trainer::step_range::iterator(&run); }
 
-  /// Does a trainer's steps with the job's callbacks. Returns the checkpoint that an interrupted run is left at.
+  /// Does a trainer's steps with the job's callbacks, and an evaluation after the last. Returns the checkpoint that an interrupted run is left at.
   template <class Trainer, class Begin> std::string follow(Trainer& run, const training_job& job, const Begin& begin) {
     keep_checkpoints(run, [&](const std::filesystem::path& checkpoint) {
       job.log(report_of(run));  // before the checkpoint is there: what resumes from it finds the line
@@ -131,30 +125,56 @@ template <class B> class session_on final : public session {
       job.stepped(step);
       if (job.interrupted() && step.stopped.empty() && run.steps_done() < run.total_steps()) return run.save_checkpoint();
     }
+    if (job.eval.empty() || job.options.eval_steps > 0) return {};  // these end with an evaluation
+    step_report last = report_of(run);
+    last.logged = false;
+    last.evaluation = run.evaluate(job.eval);
+    job.log(last);
+    job.stepped(last);
     return {};
   }
 
   std::string train_policy(const training_job& job) {
     const policy_choice& choice = *job.policy;
     transformer<B> reference = job.reference != nullptr ? load_transformer(*job.reference, backend_) : model_.clone();
-    transformer<B> judging = load_other(choice.reward_model, "reward_model");
-    reward_model<B> judge(judging, job.options.max_tokens);
+    policy_gradient_options options = choice.options;
+    options.end_tokens.assign(folder_->end_tokens().begin(), folder_->end_tokens().end());
+    options.reward = choice.rule_name;
+    std::optional<transformer<B>> judging;
+    std::optional<reward_model<B>> judge;
+    if (!choice.rule) {
+      judging.emplace(load_other(choice.reward_model, "reward_model"));
+      judge.emplace(*judging, job.options.max_tokens);
+      options.reward = "the one whose weights have the hash " + std::to_string(detail::hash_of(*judging));
+    }
     std::optional<transformer<B>> value;
     if (std::holds_alternative<ppo>(choice.method)) {
       if (choice.share_value)
         model_ = with_heads(model_, {true, true}, job.options.seed);
       else
-        value.emplace(choice.value_model.empty()
-                          ? judging.clone()
-                          : with_heads(load_other(choice.value_model, "value_model"), scalar_heads, job.options.seed));
+        value.emplace(!choice.value_model.empty()
+                          ? with_heads(load_other(choice.value_model, "value_model"), scalar_heads, job.options.seed)
+                      : judging ? judging->clone()
+                                : with_heads(model_, scalar_heads, job.options.seed));
     }
-    policy_gradient_options options = choice.options;
-    options.end_tokens.assign(folder_->end_tokens().begin(), folder_->end_tokens().end());
-    options.reward = "the one whose weights have the hash " + std::to_string(detail::hash_of(judging));
-    policy_gradient_trainer<B> run(
-        {model_, reference, value ? &*value : nullptr}, choice.method,
-        [&judge](std::span<const prompt_tree> trees, std::span<double> scores) { judge(trees, scores); }, std::move(options), job.options);
-    return follow(run, job, [&](const training_state<T>* state) { return run.run(job.train, state); });
+    const auto score = [&](std::span<const prompt_tree> trees, std::span<double> scores) {
+      judge ? (*judge)(trees, scores) : score_texts(choice.rule, trees, scores);
+    };
+    policy_gradient_trainer<B> run({model_, reference, value ? &*value : nullptr}, choice.method, score, std::move(options), job.options);
+    if (judge) judge->reserve(run.limits(job.train, job.eval));
+    return follow(run, job, [&](const training_state<T>* state) { return run.run(job.train, job.eval, state); });
+  }
+  /// By what the responses say, as `generate` shows it.
+  void score_texts(const std::function<double(const std::string&)>& rule, std::span<const prompt_tree> trees,
+                   std::span<double> scores) const {
+    std::size_t at = 0;
+    for (const prompt_tree& tree : trees)
+      for (const response& r : tree.responses) {
+        text_stream text(folder_->tokenizer(), tree.prompt);
+        for (const token id : r.tokens) text.append(id);
+        text.finish();
+        scores[at++] = rule(text.text());
+      }
   }
   transformer<B> load_other(const std::string& path, const char* option) {
     const model_folder other(path);

@@ -159,6 +159,7 @@
 #include <tilt/rl/reward_model.hpp>
 #include <tilt/rl/rloo.hpp>
 #include <tilt/rl/rollout.hpp>
+#include <tilt/rl/sample_means.hpp>
 #include <tilt/rl/sampling.hpp>
 #include <tilt/rl/surrogates.hpp>
 #include <tilt/rl/token_batch.hpp>

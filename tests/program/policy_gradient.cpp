@@ -67,6 +67,46 @@ TEST_CASE("policy gradients: each method writes a language model and PPOTrainer'
   }
 }
 
+TEST_CASE("policy gradients: a rule judges as in tilt prefer, and prompts apart are evaluated on") {
+  for (const char* method : {"ppo", "grpo"}) {
+    INFO(method);
+    policy_place place("policy_rule", method);
+    place.leave_out("--reward-model");
+    write_text(place.folder / "held_out.txt", "one\ntwo\nthree\n");
+    const std::vector<std::string> judged{
+        "--rule", "keyword", "--keyword", "\xEF\xBF\xBD", "--eval", place.folder / "held_out.txt", "--logging-steps", "1"};
+    auto all = judged;
+    all.insert(all.end(), {"--eval-steps", "2", "--save-steps", "2"});
+    works(place.run(all));
+    const auto lines = json_lines(contents(place.output / "metrics.jsonl"));
+    std::vector<int> evaluated;
+    for (const json& line : lines)
+      if (line.contains("eval_objective/kl")) {
+        evaluated.push_back(line["step"]);
+        for (const char* key : {"eval_objective/rlhf_reward", "eval_objective/scores", "eval_objective/entropy",
+                                "eval_objective/non_score_reward", "eval_val/num_eos_tokens", "eval_completions/mean_length"})
+          CHECK(line[key].is_number());
+        CHECK((line["eval_objective/kl"] == 0) == (line["step"] == 0));
+      }
+    CHECK(evaluated == std::vector<int>{0, 2, 4});
+    // Without steps between them there are the first and the last, of the same model.
+    works(into(place, "ends", judged));
+    const auto ends = json_lines(contents(place.folder / "ends" / "metrics.jsonl"));
+    CHECK(ends.size() == 6);
+    CHECK(ends.back() == lines.back());
+    CHECK(contents(place.folder / "ends" / "model.safetensors") == contents(place.output / "model.safetensors"));
+    // It goes on to the same log, and under no other rule.
+    fs::copy(place.output, place.folder / "again", fs::copy_options::recursive);
+    fs::remove(place.folder / "again" / "model.safetensors");
+    auto again = all;
+    again.insert(again.end(), {"--resume", place.folder / "again" / "checkpoint-2"});
+    works(into(place, "again", again));
+    CHECK(same(place, "out", "again"));
+    again[3] = "x";
+    refuses(into(place, "other", again), {"--reward-model", "keyword"});
+  }
+}
+
 TEST_CASE("ppo: a value function that shares the policy's trunk is not saved with it") {
   const policy_place place("policy_shared", "ppo");
   works(place.run({"--share-value", "--save-steps", "2", "--entropy-coef", "0.01"}));
@@ -161,13 +201,16 @@ TEST_CASE("policy gradients: what is wrong is refused by name") {
   no({"--target", "adap_kl_ctrl"}, {"--target", "3"});
   no({"--target-kl", "early_stopping"}, {"--target-kl", "3"});
   no({"--num-ppo-epochs", "0"}, {"--num-ppo-epochs", "0"});
-  no({"--eval", "tilt"}, {"--eval", place.train});
+  no({"--eval-steps", "--eval"}, {"--eval-steps", "2"});
+  no({"--rule", "--reward-model", "both"}, {"--rule", "length"});
+  no({"--keyword", "--rule"}, {"--keyword", "x"});
   no({"--temperature"}, {"--temperature", "0.7"});
   no({"--max-steps", "total_episodes"}, {"--total-episodes", "12"});
   no({"--value-model", "share_value"}, {"--value-model", place.judge, "--share-value"});
   SECTION("a reward model is missing, or is none") {
     place.leave_out("--reward-model");
-    no({"--reward-model"}, {});
+    no({"--reward-model", "--rule"}, {});
+    no({"--keyword"}, {"--rule", "keyword"});
     no({"--reward-model", "no value head"}, {"--reward-model", place.model});
   }
   SECTION("prompts that leave no room") {

@@ -9,6 +9,7 @@
 
 #include "support/catch.hpp"
 #include "support/paths.hpp"
+#include "support/tolerance.hpp"
 #include "train/world.hpp"
 
 namespace tilt::test {
@@ -45,7 +46,7 @@ struct result {
 };
 
 result go(const arrangement& a, const std::filesystem::path& resume = {}, const reward_function& reward = judge,
-          const std::vector<prompt_tree>& prompts = some_prompts(10)) {
+          const std::vector<prompt_tree>& prompts = some_prompts(10), const std::vector<prompt_tree>& held_out = {}) {
   B backend;
   model_config config = small_config();
   config.eos_token_id = 2;
@@ -59,7 +60,7 @@ result go(const arrangement& a, const std::filesystem::path& resume = {}, const 
   std::optional<training_state<double>> state;
   if (!resume.empty()) state = read_checkpoint<double>(resume);
   result r;
-  for (const step_report& step : trainer.run(prompts, state ? &*state : nullptr)) r.reports.push_back(step);
+  for (const step_report& step : trainer.run(prompts, held_out, state ? &*state : nullptr)) r.reports.push_back(step);
   r.weights.assign(policy.weights(), policy.weights() + policy.size());
   r.weights.insert(r.weights.end(), value.weights(), value.weights() + value.size());
   r.kl_coef = trainer.kl_coef();
@@ -152,6 +153,59 @@ TEST_CASE("policy gradients: metrics of the first step, where policy and referen
   }
 }
 
+TEST_CASE("policy gradients: an evaluation tells of the policy's samples for other prompts, and leaves the training as it is") {
+  const std::vector<prompt_tree> held_out = random_examples(7, 0, 3);
+  for (arrangement a : every_method()) {
+    INFO(name_of(a.method));
+    const result plain = go(a);
+    std::vector<std::vector<prompt_tree>> judged;
+    const reward_function watching = [&](std::span<const prompt_tree> trees, std::span<double> scores) {
+      judged.emplace_back(trees.begin(), trees.end());
+      judge(trees, scores);
+    };
+    a.training.eval_on_start = true;
+    a.training.eval_steps = 2;
+    a.training.eval_batch_size = 3;
+    const result r = go(a, {}, watching, some_prompts(10), held_out);
+    CHECK(r.weights == plain.weights);
+    REQUIRE(r.reports.size() == 6);
+    const metric_list& before = r.reports[0].evaluation;
+    CHECK(r.reports[0].step == 0);
+    CHECK(before["objective/kl"] == 0);
+    CHECK(before["objective/non_score_reward"] == 0);
+    for (const std::size_t step : {2u, 4u, 5u}) CHECK(r.reports[step].evaluation["objective/kl"] != 0);
+    for (const std::size_t step : {1u, 3u}) CHECK(r.reports[step].evaluation.empty());
+    // What it tells is of the samples that were judged: those of 3, 3 and 1 prompts.
+    REQUIRE(judged.size() == 3 + 5 + 9);
+    double scores = 0, tokens = 0, ended = 0, samples = 0;
+    for (std::size_t part = 0; part < 3; ++part)
+      for (const prompt_tree& tree : judged[part]) {
+        CHECK(static_cast<index>(tree.responses.size()) == a.rl.num_generations);
+        std::vector<double> of_tree(tree.responses.size());
+        judge({&tree, 1}, of_tree);
+        for (std::size_t j = 0; j < of_tree.size(); ++j) {
+          scores += of_tree[j];
+          tokens += static_cast<double>(tree.responses[j].tokens.size());
+          ended += tree.responses[j].tokens.back() == 2 ? 1 : 0;
+          samples += 1;
+        }
+      }
+    CHECK(close(before["objective/scores"], scores / samples, tolerance<double>::sum(64), 1));
+    CHECK(close(before["completions/mean_length"], tokens / samples, tolerance<double>::sum(64), 8));
+    CHECK(before["val/num_eos_tokens"] == ended);
+    // The parts do not matter.
+    a.training.eval_batch_size = 100;
+    const result whole = go(a, {}, judge, some_prompts(10), held_out);
+    for (const std::size_t step : {0u, 5u})
+      for (const metric& m : whole.reports[step].evaluation)
+        CHECK(close(r.reports[step].evaluation[m.name], m.value, tolerance<double>::sum(256), 8));
+  }
+  arrangement none;
+  none.training.eval_steps = 2;
+  CHECK(message_of([&] { go(none); }).find("eval_steps: there are no prompts") == 0);
+  CHECK(message_of([&] { go({}, {}, judge, some_prompts(4), {prompt_tree{}}); }).find("the prompt has no tokens") == 0);
+}
+
 TEST_CASE("policy gradients: rewards rise") {
   for (arrangement a : every_method()) {
     INFO(name_of(a.method));
@@ -197,7 +251,8 @@ TEST_CASE("policy gradients: the options that a method does not read are those t
       {"num_ppo_epochs", with([](auto& o) { o.num_ppo_epochs = 4; })},
       {"score_clip", with([](auto& o) { o.score_clip = 1; })},
   };
-  for (const policy_gradient& method : {policy_gradient(ppo{}), policy_gradient(rloo{}), policy_gradient(grpo{}), policy_gradient(reinforce{})})
+  for (const policy_gradient& method :
+       {policy_gradient(ppo{}), policy_gradient(rloo{}), policy_gradient(grpo{}), policy_gradient(reinforce{})})
     for (const auto& [option, options] : given) {
       INFO(name_of(method) << " " << option);
       const std::string answer = message_of([&] { options.check(method); });

@@ -24,26 +24,30 @@ struct reward_history {
   }
 };
 
-/// A step's advantages, and what is told of its rewards: each the mean over responses.
-template <class T> struct advantage_estimate {
-  void reserve(index responses, index tokens) {
-    for (auto* v : {&advantages, &returns, &rewards}) v->reserve(static_cast<std::size_t>(std::max(responses, tokens)));
-    totals.reserve(static_cast<std::size_t>(responses));
-  }
-
-  std::vector<T> advantages;    ///< of each token (ppo) or response (the others)
-  std::vector<T> returns;       ///< of each token; ppo's
+/// What is told of the rewards of some samples: each the mean over responses.
+struct reward_means {
   double kl = 0;                ///< Σ_t log π − log π_ref: k1 of a response
   double non_score_reward = 0;  ///< −β·Σ_t of the chosen estimator
   double scores = 0;            ///< by the reward function, as they came
   double rlhf_reward = 0;       ///< non_score_reward and the score as it was used
-  std::vector<T> totals;        ///< of each response, the score as it was used less the penalty
-  std::vector<T> rewards;       ///< of each token; ppo's
+};
+
+/// A step's advantages.
+template <class T> struct advantage_estimate : reward_means {
+  std::vector<T> advantages;  ///< of each token (ppo) or response (the others)
+  std::vector<T> returns;     ///< of each token; ppo's
+  std::vector<T> totals;      ///< of each response, the score as it was used less the penalty
+  std::vector<T> rewards;     ///< of each token; ppo's
+
+  void reserve(index responses, index tokens) {
+    for (auto* v : {&advantages, &returns, &rewards}) v->reserve(static_cast<std::size_t>(std::max(responses, tokens)));
+    totals.reserve(static_cast<std::size_t>(responses));
+  }
 };
 
 namespace detail {
 /// The score of a response as training uses it: the penalty, then scaling by the history, of which this score is a part, then the clip.
-inline double shaped_score(const policy_gradient_options& o, double score, bool ended, running_moments& history) {
+inline double shaped_score(const policy_gradient_options& o, double score, bool ended, const running_moments& history) {
   double shaped = with_eos_penalty(score, ended, o.missing_eos_penalty);
   if (o.use_score_scaling) {
     const double deviation = std::sqrt(history.variance());
@@ -51,7 +55,40 @@ inline double shaped_score(const policy_gradient_options& o, double score, bool 
   }
   return o.score_clip > 0 ? clipped_reward(shaped, o.score_clip) : shaped;
 }
+
+/// A response's score as it is used, and its penalty −β·KL; adds both to the means of a rollout.
+struct shaped_reward {
+  double score, penalty;
+};
+template <class T>
+shaped_reward reward_of(const policy_gradient_options& o, const rollout<T>& r, index response, double beta, const running_moments& history,
+                        reward_means& means) {
+  const auto logps = r.policy.logps(response), reference = r.reference.logps(response);
+  const std::size_t i = static_cast<std::size_t>(response);
+  const double share = 1 / static_cast<double>(r.responses()), score = shaped_score(o, r.scores[i], r.ended[i], history);
+  double penalty = 0;
+  for (std::size_t t = 0; t < logps.size(); ++t) {
+    means.kl += share * static_cast<double>(kl_k1(logps[t], reference[t]));
+    penalty += beta * static_cast<double>(estimate_kl(o.kl, logps[t], reference[t]));
+  }
+  means.scores += share * r.scores[i];
+  means.non_score_reward -= share * penalty;
+  means.rlhf_reward += share * (score - penalty);
+  return {score, penalty};
+}
+/// β of the penalty in the reward; grpo's KL is in the loss.
+inline double penalty_coefficient(const policy_gradient& method, const reward_history& history) {
+  return std::holds_alternative<grpo>(method) ? 0 : history.kl_coef;
+}
 }  // namespace detail
+
+/// What a rollout's rewards come to under what the history holds, which they do not change. O(tokens).
+template <class T>
+reward_means means_of(const policy_gradient& method, const policy_gradient_options& o, const rollout<T>& r, const reward_history& history) {
+  reward_means means;
+  for (index i = 0; i < r.responses(); ++i) detail::reward_of(o, r, i, detail::penalty_coefficient(method, history), history.scores, means);
+  return means;
+}
 
 /// The method's advantages of a rollout. O(tokens). Uses the memory of `e`, an earlier estimate.
 ///  - ppo: rewards −β·KL at each token and the score at the last, whitened if asked for; GAE(γ, λ) on the value function; whitened over the step.
@@ -60,10 +97,10 @@ inline double shaped_score(const policy_gradient_options& o, double score, bool 
 template <class T>
 advantage_estimate<T> estimate_advantages(const policy_gradient& method, const policy_gradient_options& o, const rollout<T>& r,
                                           reward_history& history, advantage_estimate<T> e = {}) {
-  e.kl = e.non_score_reward = e.scores = e.rlhf_reward = 0;
+  static_cast<reward_means&>(e) = {};
   const std::size_t n = static_cast<std::size_t>(r.responses());
   const bool by_token = std::holds_alternative<ppo>(method), in_loss = std::holds_alternative<grpo>(method);
-  const double beta = in_loss ? 0 : history.kl_coef, share = 1 / static_cast<double>(n);
+  const double beta = detail::penalty_coefficient(method, history);
   for (std::size_t i = 0; i < n; ++i) history.scores.add(with_eos_penalty(r.scores[i], r.ended[i], o.missing_eos_penalty));
 
   std::vector<T>&totals = e.totals, &rewards = e.rewards;
@@ -71,20 +108,12 @@ advantage_estimate<T> estimate_advantages(const policy_gradient& method, const p
   rewards.resize(by_token ? static_cast<std::size_t>(r.tokens()) : 0);
   for (std::size_t i = 0; i < n; ++i) {
     const index response = static_cast<index>(i);
-    const auto logps = r.policy.logps(response), reference = r.reference.logps(response);
-    const double score = detail::shaped_score(o, r.scores[i], r.ended[i], history.scores);
-    double penalty = 0;
-    for (std::size_t t = 0; t < logps.size(); ++t) {
-      e.kl += share * static_cast<double>(kl_k1(logps[t], reference[t]));
-      penalty += beta * static_cast<double>(estimate_kl(o.kl, logps[t], reference[t]));
-    }
+    const auto [score, penalty] = detail::reward_of(o, r, response, beta, history.scores, e);
     if (by_token)
-      token_rewards(logps, reference, beta, o.kl, score,
-                    std::span<T>(rewards).subspan(static_cast<std::size_t>(r.policy.begin(response)), logps.size()));
+      token_rewards(r.policy.logps(response), r.reference.logps(response), beta, o.kl, score,
+                    std::span<T>(rewards).subspan(static_cast<std::size_t>(r.policy.begin(response)),
+                                                  static_cast<std::size_t>(r.policy.tokens(response))));
     totals[i] = static_cast<T>(score - penalty);
-    e.scores += share * r.scores[i];
-    e.non_score_reward -= share * penalty;
-    e.rlhf_reward += share * (score - penalty);
   }
 
   if (by_token) {

@@ -2,17 +2,21 @@
 #pragma once
 #include <cmath>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <tilt/data/order.hpp>
 #include <tilt/rl/policy_update.hpp>
 #include <tilt/rl/reward_model.hpp>
+#include <tilt/rl/sample_means.hpp>
 #include <tilt/train/fingerprint.hpp>
 #include <tilt/train/objective.hpp>
 #include <tilt/train/plan.hpp>
 #include <tilt/train/state.hpp>
 #include <tilt/train/step_range.hpp>
+#include <utility>
 #include <vector>
 
 namespace tilt {
@@ -62,23 +66,28 @@ template <class B> class policy_gradient_trainer {
   const rollout<T>& samples() const { return rollout_; }
   double kl_coef() const { return history_.kl_coef; }
 
-  /// What a step on these prompts comes to at most: for reward functions that make their memory beforehand.
-  rollout_limits limits(std::span<const prompt_tree> prompts) const {
-    rollout_limits l{.samples = rl_.num_generations, .new_tokens = rl_.max_new_tokens};
-    l.trees = std::min(options_.batch_size * options_.gradient_accumulation_steps, static_cast<index>(prompts.size()));
-    for (const prompt_tree& p : prompts) l.prompt = std::max(l.prompt, static_cast<index>(p.prompt.size()));
-    return l;
+  /// What a step on these prompts, or a part of an evaluation, comes to at most: for reward functions that make their memory beforehand.
+  rollout_limits limits(std::span<const prompt_tree> prompts, std::span<const prompt_tree> held_out = {}) const {
+    return max(limits_of(prompts, options_.batch_size * options_.gradient_accumulation_steps),
+               limits_of(held_out, options_.eval_batch_size));
   }
 
   using step_range = tilt::step_range<policy_gradient_trainer>;
   /// Trains on prompts (trees without responses), a step for each increment of the range's iterator. With a state of an earlier run it goes on
   /// after that run's last step, to the bit.
-  step_range run(std::span<const prompt_tree> prompts, const training_state<T>* resume = nullptr) {
+  step_range run(std::span<const prompt_tree> prompts, const training_state<T>* resume = nullptr) { return run(prompts, {}, resume); }
+  /// The same, evaluated on other prompts as the options say.
+  step_range run(std::span<const prompt_tree> prompts, std::span<const prompt_tree> held_out, const training_state<T>* resume = nullptr) {
     if (!options_.output_dir.empty() && !writer_)
       throw input_error(
           "output_dir: the trainer does not know how to write checkpoints; call keep_checkpoints(trainer) of tilt/train/checkpoint.hpp");
-    for (const prompt_tree& p : prompts) check(p);
+    if (held_out.empty() && (options_.eval_steps > 0 || options_.eval_on_start))
+      throw input_error(std::string(options_.eval_steps > 0 ? "eval_steps" : "eval_on_start") +
+                        ": there are no prompts to evaluate on; give some, or leave it away");
+    for (const auto& some : {prompts, held_out})
+      for (const prompt_tree& p : some) check(p);
     prompts_ = prompts;
+    held_out_ = held_out;
     plan_.emplace(options_, static_cast<index>(prompts.size()));
     schedule_ = schedule_of(options_, plan_->total_steps);
     schedule_.check();
@@ -86,8 +95,27 @@ template <class B> class policy_gradient_trainer {
     reserve();
     identify();
     if (resume != nullptr) restore(*resume);
+    started_ = step_ > 0;
     finished_ = false;
     return step_range(*this);
+  }
+
+  /// Of the policy's own samples for prompts that it is not trained on, num_generations to each: what steps tell of theirs, with the KL
+  /// coefficient and the scores' moments as they are now. The draws are the same every time, and none of a step's.
+  metric_list evaluate(std::span<const prompt_tree> held_out) {
+    if (held_out.empty()) throw input_error("the evaluation data has no prompts; give at least one");
+    for (const prompt_tree& p : held_out) check(p);
+    sample_means means;
+    const index count = static_cast<index>(held_out.size());
+    for (index first = 0; first < count; first += options_.eval_batch_size) {
+      members_.resize(static_cast<std::size_t>(std::min(options_.eval_batch_size, count - first)));
+      std::iota(members_.begin(), members_.end(), first);
+      read_samples(held_out, members_, evaluation_samples + static_cast<std::uint64_t>(first * rl_.num_generations), evaluated_);
+      means.add(evaluated_, means_of(method_, rl_, evaluated_, history_));
+    }
+    metric_list line;
+    means.each([&](std::string_view name, double value) { line.push(name, value); });
+    return line;
   }
 
   /// What `run` needs in order to go on from here. Allocates.
@@ -116,7 +144,8 @@ template <class B> class policy_gradient_trainer {
  private:
   friend step_range;
   static constexpr std::uint64_t sampling_seed = 0x5A3D1E0F9B7C2468u,
-                                 shuffling_seed = 0x17C4B29E6D8F0A35u;  // streams apart from the order's
+                                 shuffling_seed = 0x17C4B29E6D8F0A35u;         // streams apart from the order's
+  static constexpr std::uint64_t evaluation_samples = std::uint64_t{1} << 63;  // numbers that no step's samples have
   // nvcc 13 does not see the extent of an array that does not name it.
   static constexpr const char* metric_names[18] = {"objective/kl",
                                                    "objective/entropy",
@@ -156,8 +185,6 @@ template <class B> class policy_gradient_trainer {
     const auto unused = [](bool given, const char* option) {
       if (given) throw input_error(std::string(option) + ": a policy-gradient run does not use it; leave it away");
     };
-    unused(options_.eval_steps > 0, "eval_steps");
-    unused(options_.eval_on_start, "eval_on_start");
     unused(options_.keep_best, "keep_best");
     unused(options_.kl_budget > 0, "kl_budget");
     unused(options_.sync_ref_model, "sync_ref_model");
@@ -174,14 +201,20 @@ template <class B> class policy_gradient_trainer {
                         " positions; lower it, or cut prompts with max_prompt_length");
   }
 
+  rollout_limits limits_of(std::span<const prompt_tree> prompts, index together) const {
+    rollout_limits l{.samples = rl_.num_generations, .new_tokens = rl_.max_new_tokens};
+    l.trees = std::min(together, static_cast<index>(prompts.size()));
+    for (const prompt_tree& p : prompts) l.prompt = std::max(l.prompt, static_cast<index>(p.prompt.size()));
+    return l;
+  }
   /// All memory of a step, before the first.
   void reserve() {
-    const rollout_limits l = limits(prompts_);
-    sample_.reserve(l);
+    const rollout_limits l = limits(prompts_), most = limits(prompts_, held_out_);
+    sample_.reserve(most);
     rollout_.reserve(l);
     estimate_.reserve(l.responses(), l.tokens());
-    l.reserve(packs_);
-    const pass_limits of_pack = l.of_pack(options_.max_tokens);
+    most.reserve(packs_);
+    const pass_limits of_pack = most.of_pack(options_.max_tokens);
     reading_.reserve(of_pack);
     reference_.reserve(of_pack);
     if (value_reading_) value_reading_->reserve(of_pack);
@@ -215,13 +248,22 @@ template <class B> class policy_gradient_trainer {
 
   void advance() {
     report_.checkpoint = {};
+    report_.evaluation.clear();
     report_.metrics.clear();
     report_.logged = false;
+    report_.step = step_;
+    report_.epoch = step_ > 0 ? plan_->epoch_after(step_ - 1) : 0;
+    if (!std::exchange(started_, true) && options_.eval_on_start) {
+      report_.evaluation = evaluate(held_out_);
+      return;
+    }
     if (step_ >= plan_->total_steps) {
       finished_ = true;
       return;
     }
     step();
+    if (options_.eval_steps > 0 && (step_ == plan_->total_steps || step_ % options_.eval_steps == 0))
+      report_.evaluation = evaluate(held_out_);
     if (options_.save_steps > 0 && step_ % options_.save_steps == 0) save();
   }
 
@@ -236,12 +278,10 @@ template <class B> class policy_gradient_trainer {
     const advantage_estimate<T>& estimate = estimate_;
     const double learning_rate = options_.learning_rate * schedule_.factor(step_);
     const index episodes = rollout_.responses();
-    window_.add("objective/kl", estimate.kl);
-    window_.add("objective/non_score_reward", estimate.non_score_reward);
-    window_.add("objective/rlhf_reward", estimate.rlhf_reward);
-    window_.add("objective/scores", estimate.scores);
-    window_.add("objective/kl_coef", std::holds_alternative<grpo>(method_) ? 0 : history_.kl_coef);
-    tell_samples();
+    sample_means means;
+    means.add(rollout_, estimate);
+    means.each([this](std::string_view name, double value) { window_.add(name, value); });
+    window_.add("objective/kl_coef", detail::penalty_coefficient(method_, history_));
     optimise(estimate, learning_rate);
     if (rl_.adap_kl_ctrl) {
       adaptive_kl_controller controller{history_.kl_coef, rl_.target, rl_.horizon};
@@ -255,32 +295,25 @@ template <class B> class policy_gradient_trainer {
 
   /// Samples, what the models say of them, and their scores.
   void collect(std::span<const index> members) {
-    const auto numbered =
-        static_cast<std::uint64_t>(step_) * static_cast<std::uint64_t>(plan_->batch_size * plan_->accumulation * rl_.num_generations);
-    sample_(prompts_, members, rl_.num_generations, numbered, rollout_);
-    read_responses(reading_, packs_, rollout_.trees, rollout_.policy);
-    read_responses(reference_, packs_, rollout_.trees, rollout_.reference);
+    read_samples(
+        prompts_, members,
+        static_cast<std::uint64_t>(step_) * static_cast<std::uint64_t>(plan_->batch_size * plan_->accumulation * rl_.num_generations),
+        rollout_);
     if (value_reading_)
       read_responses(*value_reading_, packs_, rollout_.trees, rollout_.value);
     else if (std::holds_alternative<ppo>(method_))
       rollout_.value = rollout_.policy;  // whose own head it is
-    rollout_.scores.assign(static_cast<std::size_t>(rollout_.responses()), 0);
-    reward_(rollout_.trees, rollout_.scores);
-    for (std::size_t i = 0; i < rollout_.scores.size(); ++i)
-      if (!std::isfinite(rollout_.scores[i]))
+  }
+  void read_samples(std::span<const prompt_tree> prompts, std::span<const index> members, std::uint64_t numbered, rollout<T>& into) {
+    sample_(prompts, members, rl_.num_generations, numbered, into);
+    read_responses(reading_, packs_, into.trees, into.policy);
+    read_responses(reference_, packs_, into.trees, into.reference);
+    into.scores.assign(static_cast<std::size_t>(into.responses()), 0);
+    reward_(into.trees, into.scores);
+    for (std::size_t i = 0; i < into.scores.size(); ++i)
+      if (!std::isfinite(into.scores[i]))
         throw numeric_error("step " + std::to_string(step_ + 1) + ": the score of sample " + std::to_string(i + 1) +
                             " is not finite; look at the reward function or model");
-  }
-  void tell_samples() {
-    double surprise = 0, ended = 0;
-    for (index i = 0; i < rollout_.responses(); ++i) {
-      surprise -= sum_of(rollout_.policy.logps(i));
-      ended += rollout_.ended[static_cast<std::size_t>(i)] ? 1 : 0;
-    }
-    const double n = static_cast<double>(rollout_.responses());
-    window_.add("objective/entropy", surprise / n);
-    window_.add("val/num_eos_tokens", ended);
-    window_.add("completions/mean_length", static_cast<double>(rollout_.tokens()) / n);
   }
 
   void optimise(const advantage_estimate<T>& estimate, double learning_rate) {
@@ -355,16 +388,18 @@ template <class B> class policy_gradient_trainer {
   response_sampler<B> sample_;
   rollout<T> rollout_;
   advantage_estimate<T> estimate_;
+  rollout<T> evaluated_;
+  std::vector<index> members_;  // of a part of an evaluation
   reward_history history_;
 
-  std::span<const prompt_tree> prompts_;
+  std::span<const prompt_tree> prompts_, held_out_;
   run_identity identity_;
   std::optional<run_plan> plan_;
   std::optional<example_order> order_, parts_;  // parts_: of a step's trees
   schedule schedule_;
   meters window_;
   index step_ = 0, tokens_ = 0;
-  bool finished_ = true;
+  bool started_ = false, finished_ = true;
   step_report report_;
   std::string saved_;
   std::function<std::string(const std::string&, const training_state<T>&)> writer_;

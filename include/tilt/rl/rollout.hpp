@@ -40,6 +40,10 @@ struct rollout_limits {
   }
 };
 
+inline rollout_limits max(const rollout_limits& a, const rollout_limits& b) {
+  return {std::max(a.trees, b.trees), std::max(a.samples, b.samples), std::max(a.prompt, b.prompt), std::max(a.new_tokens, b.new_tokens)};
+}
+
 /// A step's samples and all that is known of them before the policy moves: prompts as trees, one response a sample, and, response after
 /// response, what policy, reference and value function say of the tokens.
 template <class T> struct rollout {
