@@ -47,6 +47,7 @@ th:first-child, td:first-child { text-align: left; }
 .answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: .8rem; margin: .6rem 0; }
 .answer { background: var(--card); border-radius: .4rem; padding: .6rem .8rem; }
 .about { color: var(--soft); font-size: .85rem; margin: 0 0 .3rem; }
+.whole { display: inline-block; max-width: 100%; overflow-wrap: anywhere; }
 .win { color: var(--win); font-weight: 600; } .loss { color: var(--lose); font-weight: 600; }
 ul.notes { color: var(--soft); font-size: .9rem; padding-left: 1.2rem; }
 )";
@@ -93,22 +94,35 @@ template <class Name> table rows_of(const comparison& c, const Name& name) {
   return rows;
 }
 
-std::string verdict_text(double win, const char* by) {
-  const char* const word = win > 0.5 ? "wins" : win < 0.5 ? "loses" : "ties";
-  std::string text = " · <span class=\"";
-  text.append(win > 0.5 ? "win" : win < 0.5 ? "loss" : "tie").append("\">").append(word).append(by).append("</span>");
-  return text;
-}
+/// What is told of an answer, piece by piece; none is broken between two lines.
+class about_line {
+ public:
+  void add(const std::string& text, const char* kind = "") {
+    if (!text_.empty()) text_ += " · ";
+    text_.append("<span class=\"whole").append(kind).append("\">").append(text).append("</span>");
+  }
+  void add_verdict(double win, const char* by) {
+    add(std::string(win > 0.5 ? "wins" : win < 0.5 ? "loses" : "ties").append(by), win > 0.5 ? " win" : win < 0.5 ? " loss" : "");
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
 
 void add_answer(std::string& page, const comparison& c, const contender& model, std::size_t p, std::size_t j) {
   const answer& a = model.answers[p][j];
-  page += "<div class=\"answer\">\n<p class=\"about\">" + escaped(model.model) + " · " + std::to_string(a.ids.size()) + " tokens";
-  if (!a.ended) page += ", cut";
-  if (c.scored) page += " · score " + decimal(a.score);
-  if (model.log_ratios) page += " · log-ratio " + decimal((*model.log_ratios)[p][j]);
-  if (model.by_score) page += verdict_text(model.by_score->wins[p][j], " by score");
-  if (model.by_judge) page += verdict_text(model.by_judge->wins[p][j], " by judge");
-  page += "</p>\n<div class=\"text\" dir=\"auto\">" + escaped(a.text) + "</div>\n</div>\n";
+  about_line about;
+  about.add(escaped(model.model));
+  about.add(std::to_string(a.ids.size()) + (a.ended ? " tokens" : " tokens, cut"));
+  if (c.scored) about.add("score " + decimal(a.score));
+  if (model.log_ratios) about.add("log-ratio " + decimal((*model.log_ratios)[p][j]));
+  if (model.by_score) about.add_verdict(model.by_score->wins[p][j], " by score");
+  if (model.by_judge) about.add_verdict(model.by_judge->wins[p][j], " by judge");
+  // The blank that parts it from the prompt would be an indentation here.
+  const std::string_view text = std::string_view(a.text).substr(a.text.starts_with(' ') ? 1 : 0);
+  page.append("<div class=\"answer\">\n<p class=\"about\">").append(about.text());
+  page.append("</p>\n<div class=\"text\" dir=\"auto\">").append(escaped(text)).append("</div>\n</div>\n");
 }
 
 }  // namespace

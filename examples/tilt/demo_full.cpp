@@ -18,18 +18,20 @@ std::string page_of(const frontier_report& report) {
   const auto part = [](const char* title, const std::string& body) {
     return std::string("<h2>").append(title).append("</h2>\n").append(body);
   };
-  std::string verdict = "<ul>\n";
+  std::string verdict;
   for (std::string rest = report.verdict(); !rest.empty();) {
     const std::size_t end = rest.find('\n');
-    verdict.append("<li>").append(rest, 2, end - 2).append("</li>\n");
+    verdict.append(verdict.empty() ? "<ul>\n<li>" : "<li>").append(rest, 2, end - 2).append("</li>\n");
     rest.erase(0, end + 1);
   }
+  if (!verdict.empty()) verdict += "</ul>\n";
   return "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\n"
          "<meta name=\"color-scheme\" content=\"light dark\"><title>Reward and distance</title>\n<style>\n"
          ":root { --ink: #222222; --paper: #ffffff; --line: #cccccc; }\n"
          "@media (prefers-color-scheme: dark) { :root { --ink: #dddddd; --paper: #181818; --line: #555555; } }\n"
-         "body { color: var(--ink); background: var(--paper); font: 15px/1.45 sans-serif; max-width: 62em; margin: 2em auto; padding: 0 "
+         "body { color: var(--ink); background: var(--paper); font: 15px/1.45 sans-serif; max-width: 76em; margin: 2em auto; padding: 0 "
          "1em; }\n"
+         "p, ul, svg { max-width: 62em; }\n"
          "table { border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }\n"
          "th, td { text-align: left; padding: 0.15em 0.8em 0.15em 0; white-space: nowrap; }\n"
          "th { border-bottom: 1px solid var(--line); }\ntr.group td { border-top: 1px solid var(--line); }\n"

@@ -228,7 +228,8 @@ class frontier_report {
   }
 
   std::string picture() const {
-    plot p{"True reward and distance, mean ± standard error over " + std::to_string(found_->seeds()) + " seeds",
+    plot p{"True reward and distance, mean ± standard error over " + std::to_string(found_->seeds()) +
+               (found_->seeds() == 1 ? " seed" : " seeds"),
            "KL(π‖π_ref) in nats",
            "true reward",
            {}};
