@@ -31,7 +31,7 @@ std::string page_of(const frontier_report& report) {
          "@media (prefers-color-scheme: dark) { :root { --ink: #dddddd; --paper: #181818; --line: #555555; } }\n"
          "body { color: var(--ink); background: var(--paper); font: 15px/1.45 sans-serif; max-width: 76em; margin: 2em auto; padding: 0 "
          "1em; }\n"
-         "p, ul, svg { max-width: 62em; }\n"
+         "p, ul, svg { max-width: 58rem; }\n"
          "table { border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }\n"
          "th, td { text-align: left; padding: 0.15em 0.8em 0.15em 0; white-space: nowrap; }\n"
          "th { border-bottom: 1px solid var(--line); }\ntr.group td { border-top: 1px solid var(--line); }\n"
