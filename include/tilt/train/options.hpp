@@ -135,6 +135,8 @@ inline void training_options::check() const {
 inline void training_options::check_reference() const {
   const training_options usual;
   const auto refuse = detail::refuse_option;
+  if (!reference_cache.empty() && sync_ref_model)
+    throw input_error("reference_cache: with sync_ref_model the reference follows the policy, so that nothing of it holds for a later run; leave one of them away");
   if (!reference_cache.empty() && reference == reference_mode::online)
     throw input_error("reference_cache: an online reference is computed in every step and keeps nothing; leave it away, or take reference cached");
   refuse(sync_ref_model && reference != reference_mode::online, "sync_ref_model", 1, "a cached reference cannot move; give reference online");

@@ -130,14 +130,18 @@ template <class B> class reference_model {
       for (const response& r : tree.responses) targets += static_cast<index>(r.tokens.size());
     return needs_.own && !online() ? targets * static_cast<index>(sizeof(T)) : 0;
   }
-  /// What the packs of examples meet at most while a cached reference scores them; nothing where it is online.
+  /// What the packs of examples meet at most while a cached reference scores them; nothing where it is online, or the store has them.
   pass_limits scoring_limits(std::span<const prompt_tree> examples) {
     pass_limits limits;
     if (!needs_.own || online()) return limits;
     look_at(examples);
     for (const bool mismatched : {false, true}) {
       if (mismatched && !needs_.mismatched) continue;
-      lay_out_examples(pairs_.count, max_tokens_, laying_down(mismatched), [&](const packed_trees& pack) { limits = max(limits, pass_limits::of(pack)); });
+      pass_limits of_these = limits;
+      const response_places places = lay_out_examples(pairs_.count, max_tokens_, laying_down(mismatched), [&](const packed_trees& pack) {
+        of_these = max(of_these, pass_limits::of(pack));
+      });
+      if (!stored() || !store_.holds(key_of(mismatched), places.count())) limits = of_these;
     }
     return limits;
   }

@@ -43,8 +43,10 @@ template <class T> class reference_cache {
 /// What log-probabilities of a reference depend on to the bit, each under its name.
 using reference_key = std::vector<named_value>;
 
-/// A place in which they outlive a run. `find` has those that were kept under the key, `count` of them, or nothing.
+/// A place in which they outlive a run. `find` has those that were kept under the key, `count` of them, or nothing; `holds` is whether it
+/// would, and changes nothing.
 template <class T> struct reference_store {
+  std::function<bool(const reference_key& key, index count)> holds;
   std::function<std::optional<std::vector<T>>(const reference_key& key, index count)> find;
   std::function<void(const reference_key& key, std::span<const T> logps)> keep;
 };

@@ -9,6 +9,7 @@
 #include <tilt/io/safetensors.hpp>
 #include <tilt/train/fingerprint.hpp>
 #include <tilt/train/reference_cache.hpp>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -54,23 +55,31 @@ std::optional<std::vector<T>> read_reference(const std::filesystem::path& path, 
 /// Has a trainer keep the log-probabilities of its cached reference as files in its option reference_cache, and take them from there where
 /// an earlier run has left them: of the same weights and config, token ids, number type, backend and build, so that a run has the same bits
 /// with them as without. A file appears whole or not at all; one that is damaged or not what its name says is computed again, and
-/// replaced. `tell` is told a sentence of each file that is read or replaced. Throws input_error where the folder cannot be written.
+/// replaced. The folder is made when there is something to keep. `tell` is told a sentence of each file that is read or replaced. Throws
+/// input_error where the folder cannot be written.
 template <class Trainer> void keep_reference(Trainer& trainer, std::function<void(const std::string&)> tell = {}) {
   using T = typename Trainer::T;
   namespace fs = std::filesystem;
   const fs::path folder = trainer.options().reference_cache;
   if (folder.empty()) throw input_error("reference_cache: it is empty, and log-probabilities need a place; give a folder");
-  std::error_code failure;
-  fs::create_directories(folder, failure);
-  if (failure || !fs::is_directory(folder))
-    throw input_error("reference_cache: " + folder.string() + " cannot be made a folder; give another place");
+  const auto fail = [folder] { throw input_error("reference_cache: " + folder.string() + " cannot be a folder to write in; give another place"); };
+  std::error_code absent;
+  if (fs::exists(folder, absent) && !fs::is_directory(folder, absent)) fail();
   const auto say = [tell = std::move(tell)](const std::string& sentence) {
     if (tell) tell(sentence);
   };
   trainer.store_reference_in(
-      {[folder, say](const reference_key& key, index count) -> std::optional<std::vector<T>> {
+      {[folder](const reference_key& key, index count) {
+         return detail::read_reference<T>(folder / detail::file_of(key), key, count).has_value();
+       },
+       [folder, say, fail](const reference_key& key, index count) -> std::optional<std::vector<T>> {
          const fs::path file = folder / detail::file_of(key);
-         if (!fs::exists(file)) return std::nullopt;
+         std::error_code failure;
+         if (!fs::exists(file, failure)) {
+           fs::create_directories(folder, failure);
+           if (failure || ::access(folder.c_str(), W_OK) != 0) fail();  // before what is to be kept there has been computed
+           return std::nullopt;
+         }
          auto logps = detail::read_reference<T>(file, key, count);
          if (logps)
            say(file.string() + ": the reference's log-probabilities of " + std::to_string(count) +
