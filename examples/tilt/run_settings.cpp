@@ -151,6 +151,8 @@ void add_run(settings& s, run_choice& c, bool reference, const std::function<voi
         "reference", {"cached", "online"}, "cached",
         [&o](const std::string& w) { o.reference = w == "online" ? reference_mode::online : reference_mode::cached; },
         "the reference's log-probabilities: computed once, or in every step");
+    if (!c.on_prompts)  // what a model makes anew is not met again
+      s.add("reference_cache", o.reference_cache, "folder that keeps these log-probabilities for later runs on the same data", "FOLDER");
     s.add("sync_ref_model", o.sync_ref_model, "TR-DPO: the reference, online, follows the policy");
     s.add("ref_model_mixup_alpha", o.ref_model_mixup_alpha, "the policy's share in a moved reference");
     s.add("ref_model_sync_steps", o.ref_model_sync_steps, "steps from one such move to the next");

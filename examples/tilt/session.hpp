@@ -50,7 +50,8 @@ struct training_job {
   std::function<void(index done, index total, index planned)> begun;  ///< planned: steps of the run that wrote the checkpoint, else total
   std::function<void(const step_report&)> log;  ///< a step's lines: before its checkpoint is there, and again when it is done
   std::function<void(const step_report&)> stepped;
-  std::function<bool()> interrupted;  ///< asked after each step: whether the run is to end here
+  std::function<void(const std::string&)> told;  ///< sentences on the way to the first step
+  std::function<bool()> interrupted;             ///< asked after each step: whether the run is to end here
 };
 
 struct generation_job {

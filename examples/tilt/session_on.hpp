@@ -12,6 +12,7 @@
 #include <tilt/rl/generate.hpp>
 #include <tilt/rl/policy_gradient_trainer.hpp>
 #include <tilt/train/checkpoint.hpp>
+#include <tilt/train/reference_files.hpp>
 #include <tilt/train/trainer.hpp>
 #include <utility>
 #include <vector>
@@ -27,17 +28,23 @@ template <class B> class session_on final : public session {
  public:
   template <class... Arguments>
   explicit session_on(const model_folder& folder, Arguments&&... backend)
-      : backend_(std::forward<Arguments>(backend)...), folder_(&folder), model_(load_transformer(folder, backend_)) {}
+      : backend_(std::forward<Arguments>(backend)...), folder_(&folder), model_(map_transformer(folder, backend_)) {}
 
   std::string train(const training_job& job) override {
     if (job.policy) return train_policy(job);
-    std::unique_ptr<transformer<B>> reference;
-    if (job.reference != nullptr) reference = std::make_unique<transformer<B>>(load_transformer(*job.reference, backend_));
     any_objective<T> objective = job.objective.make<T>();
-    if (objective.judges_responses() && !model_.config().value_head) model_ = with_heads(model_, scalar_heads, job.options.seed);
+    const training_options& o = job.options;
+    std::optional<transformer<B>> reference;
+    if (job.reference != nullptr)
+      reference.emplace(map_transformer(*job.reference, backend_));
+    else if (needs_reference(objective) && o.reference == reference_mode::online && !o.sync_ref_model)
+      reference.emplace(before_training());
+    if (objective.judges_responses() && !model_.config().value_head) model_ = with_heads(model_, scalar_heads, o.seed);
+    if (model_.read_only()) model_ = model_.clone();
     using trainer_type = trainer<B, any_objective<T>>;
-    trainer_type run = reference ? trainer_type(model_, *reference, std::move(objective), job.options)
-                                 : trainer_type(model_, std::move(objective), job.options);
+    trainer_type run =
+        reference ? trainer_type(model_, *reference, std::move(objective), o) : trainer_type(model_, std::move(objective), o);
+    if (!o.reference_cache.empty()) keep_reference(run, job.told);
     memory_plan plan = run.plan(job.train, job.eval);
     if (!job.resume_from.empty()) plan.checkpoint = plan.parameters + plan.optimizer;
     if (!job.planned(plan)) return {};
@@ -136,7 +143,8 @@ template <class B> class session_on final : public session {
 
   std::string train_policy(const training_job& job) {
     const policy_choice& choice = *job.policy;
-    transformer<B> reference = job.reference != nullptr ? load_transformer(*job.reference, backend_) : model_.clone();
+    transformer<B> reference = job.reference != nullptr ? map_transformer(*job.reference, backend_) : before_training();
+    if (model_.read_only()) model_ = model_.clone();
     policy_gradient_options options = choice.options;
     options.end_tokens.assign(folder_->end_tokens().begin(), folder_->end_tokens().end());
     options.reward = choice.rule_name;
@@ -176,13 +184,19 @@ template <class B> class session_on final : public session {
         scores[at++] = rule(text.text());
       }
   }
+  /// The model as it is, which the one to be trained is from now on a copy of.
+  transformer<B> before_training() {
+    transformer<B> copy = model_.clone();
+    std::swap(copy, model_);
+    return copy;
+  }
   transformer<B> load_other(const std::string& path, const char* option) {
     const model_folder other(path);
     if (other.config().vocab_size != model_.config().vocab_size)
       throw input_error(std::string(option) + ": " + path + " has a vocabulary of " + std::to_string(other.config().vocab_size) +
                         " tokens and the model one of " + std::to_string(model_.config().vocab_size) +
                         "; give one with the model's tokenizer");
-    return load_transformer(other, backend_);
+    return map_transformer(other, backend_);
   }
 
   /// Writes the model's files, without a value head that only its training needed.

@@ -238,6 +238,7 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
     if (c.plan) print_plan(plan);
     return !c.plan;
   };
+  job.told = [](const std::string& sentence) { std::fprintf(stderr, "tilt: %s\n", sentence.c_str()); };
   job.begun = [&](index done, index total, index planned) {
     interrupted.emplace();  // before, nothing would be lost
     if (expected > 0) std::fprintf(stderr, "tilt: %.0f MB of memory are expected at the peak\n", expected);

@@ -5,6 +5,7 @@
 #include "program.hpp"
 #include "support/catch.hpp"
 #include "support/paths.hpp"
+#include "tiny_model.hpp"
 
 namespace fs = std::filesystem;
 using namespace tilt::test;
@@ -64,6 +65,70 @@ TEST_CASE("a plan tells the peak of memory before it is there") {
   check("kto", {"--eval", eval, "--eval-batch-size", "16"}, with("inference"));
   check("sft", {"--eval", eval, "--save-steps", "1"}, with("checkpoint"));
   check("reward", {"--eval", eval}, {"parameters", "gradients", "optimizer", "arena", "inference"});  // it has no logits
+}
+
+namespace {
+
+/// A tiny model with so many words that its weights, which are zeros, are what memory goes to. Gives the file's MB.
+double write_large_model(const fs::path& folder, long words) {
+  write_tiny_model(folder);
+  json config = tiny_config(), header;
+  config["vocab_size"] = words;
+  std::size_t end = 0;
+  for (auto [name, tensor] : tiny_weights()) {
+    if (name == "model.embed_tokens.weight") tensor.shape[0] = words;
+    const std::size_t begin = end;
+    std::size_t bytes = 4;
+    for (const long extent : tensor.shape) bytes *= static_cast<std::size_t>(extent);
+    end += bytes;
+    header[name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {begin, end}}};
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');  // numbers lie where numbers may
+  const std::string beginning = safetensors(text, "");
+  write_text(folder / "config.json", config.dump());
+  write_text(folder / "model.safetensors", beginning);
+  fs::resize_file(folder / "model.safetensors", beginning.size() + end);  // not through this process's memory: a child's peak counts it
+  return static_cast<double>(fs::file_size(folder / "model.safetensors")) / (1 << 20);
+}
+
+}  // namespace
+
+TEST_CASE("score: the weights are the folder's file, of which there is no copy") {
+  const fs::path folder = scratch_folder("mapped");
+  const double file = write_large_model(folder, 1'000'000);
+  write_text(folder / "data.jsonl", "{\"ids\": [256, 81, 257]}\n");
+  const outcome scored = tilt_program(folder, {"score", "--model", folder, "--data", folder / "data.jsonl"});
+  INFO(scored.err << scored.peak_memory_mb << " MB for a file of " << file << " MB");
+  CHECK(scored.status == 0);
+  CHECK(json_lines(scored.out).at(0)["tokens"] == 2);
+  CHECK(scored.peak_memory_mb > file);
+  CHECK(scored.peak_memory_mb < 1.8 * file);
+}
+
+TEST_CASE("a plan counts the weights of a reference that is read in place, once") {
+  const fs::path folder = scratch_folder("plan_mapped");
+  const double file = write_large_model(folder / "model", 300'000);
+  write_text(folder / "pairs.jsonl", tiny_pairs(2));
+  for (const std::vector<std::string>& more : {std::vector<std::string>{},
+                                               {"--reference-model", folder / "model"},
+                                               {"--reference", "online"},
+                                               {"--reference-cache", folder / "cache"},
+                                               {"--reference-cache", folder / "cache"}}) {
+    fs::remove_all(folder / "run");
+    std::vector<std::string> arguments{
+        "dpo",          "--model", folder / "model", "--train", folder / "pairs.jsonl", "--output", folder / "run", "--max-steps", "1",
+        "--batch-size", "1",       "--optim",        "sgd",     "--max-tokens",         "64"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    std::vector<std::string> planning = arguments;
+    planning.push_back("--plan");
+    const outcome planned = tilt_program(folder, planning), ran = tilt_program(folder, arguments);
+    INFO((more.empty() ? "alone" : more[0]) << planned.err << ran.err << " of a file of " << file << " MB");
+    REQUIRE((planned.status == 0 && ran.status == 0));
+    const double expected = std::stod(planned.out.substr(planned.out.find("\npeak ") + 6));
+    INFO(planned.out << ran.peak_memory_mb << " MB measured");
+    CHECK(std::abs(expected - ran.peak_memory_mb) <= std::max(16.0, 0.05 * ran.peak_memory_mb));
+  }
 }
 
 TEST_CASE("only methods whose memory is known before they run have a plan") {

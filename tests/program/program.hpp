@@ -45,6 +45,7 @@ struct outcome {
   int status = -1;  ///< exit status, -1 if it was killed
   std::string out, err;
   double seconds = 0;
+  double peak_memory_mb = 0;  ///< resident, of this process alone
 };
 
 /// Runs `tilt` with arguments and waits for it. `scratch` takes its streams.
@@ -78,20 +79,22 @@ inline outcome tilt_program(const std::filesystem::path& scratch, const std::vec
     ::kill(child, SIGKILL);
   }
   int status = 0;
+  rusage used{};
   bool ended = false;
   if (options.signal != 0) {
     std::error_code absent;
     while (!ended &&
            !(std::filesystem::exists(options.signal_when) && std::filesystem::file_size(options.signal_when, absent) > 0 && !absent)) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      ended = ::waitpid(child, &status, WNOHANG) == child;
+      ended = ::wait4(child, &status, WNOHANG, &used) == child;
     }
     if (!ended) ::kill(child, options.signal);
   }
-  while (!ended && ::waitpid(child, &status, 0) < 0)
+  while (!ended && ::wait4(child, &status, 0, &used) < 0)
     if (errno != EINTR) throw std::runtime_error("waitpid failed");
   outcome result;
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  result.peak_memory_mb = static_cast<double>(used.ru_maxrss) / 1024;
   result.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   if (options.output.empty()) result.out = contents(out);
   result.err = contents(err);
