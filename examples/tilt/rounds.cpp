@@ -88,6 +88,7 @@ std::string rounds::identity() const {
                                        "backend",
                                        "threads",
                                        "max_tokens",
+                                       "gradient_checkpointing",
                                        "logging_steps",
                                        "save_steps",
                                        "num_rounds",

@@ -180,6 +180,7 @@ void add_run(settings& s, run_choice& c, bool reference, const std::function<voi
   s.group("Machine");
   add_compute(s, c.machine);
   s.add("max_tokens", o.max_tokens, "tokens computed at once; bounds memory, changes no result");
+  s.add("gradient_checkpointing", o.gradient_checkpointing, "compute layers again in backward: less memory, more time, no other result");
   if (!c.on_prompts) s.add("plan", c.plan, "print what memory the run will take, and do not run");
 }
 

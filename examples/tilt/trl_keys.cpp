@@ -50,7 +50,6 @@ constexpr std::array listed{
     "fsdp_config",
     "full_determinism",
     "generate_during_eval",
-    "gradient_checkpointing",
     "gradient_checkpointing_kwargs",
     "greater_is_better",
     "group_by_length",

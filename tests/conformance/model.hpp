@@ -13,13 +13,14 @@ struct model_results {
 
 /// Slopes of log-probabilities alone, as preference losses have them; with a value head, of entropies and values too, as policy gradients do.
 template <class B>
-model_results run_model(B& backend, architecture type, bool value_head, const packed_trees& trees, const std::vector<double>& slopes) {
+model_results run_model(B& backend, architecture type, bool value_head, const packed_trees& trees, const std::vector<double>& slopes,
+                        bool gradient_checkpointing = false) {
   using T = typename B::scalar;
   model_config config = small_config(type);
   config.value_head = value_head;
   transformer<B> model(backend, config);
   randomize(model, 31);
-  pass<B> p(model, pass_kind::training, {.kept_logits_bytes = 61 * 8 * 20, .chunk_bytes = 1});
+  pass<B> p(model, pass_kind::training, {.kept_logits_bytes = 61 * 8 * 20, .chunk_bytes = 1, .gradient_checkpointing = gradient_checkpointing});
   p.forward(trees);
   auto gradient = own<T>(backend, std::vector<T>(static_cast<std::size_t>(model.size()), T(0)));
   const std::vector<T> one(slopes.begin(), slopes.end()), other(slopes.rbegin(), slopes.rend());
@@ -63,6 +64,7 @@ TEST_CASE(TILT_TESTED_AS "a transformer equals the reference backend's, forward 
       CHECK(expected.values.size() == (value_head ? trees.targets.size() : 0));
       if (value_head) CHECK(all_close(found.values, expected.values, bound, 1));
       CHECK(all_close(found.gradient, expected.gradient, bound, largest(expected.gradient)));
+      CHECK(run_model(backend, type, value_head, trees, slopes, true).gradient == found.gradient);
     }
 }
 

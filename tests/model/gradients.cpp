@@ -191,6 +191,50 @@ TEST_CASE("gradients accumulate over any split of a batch") {
   CHECK(all_close(one, two, 1e-12, largest(one)));
 }
 
+TEST_CASE("layers that backward computes again give the same bits, and only their inputs are kept") {
+  for (const tilt::architecture type : every_architecture)
+    for (const int layers : {1, 2, 5}) {
+      B backend;
+      tilt::model_config config = small_config(type);
+      config.num_hidden_layers = layers;
+      tilt::transformer<B> model(backend, config);
+      randomize(model, 24);
+      const tilt::packed_trees trees = example();
+      const std::vector<double> c = coefficients(trees.targets.size());
+      std::vector<double> kept(static_cast<std::size_t>(model.size())), again(kept);
+      tilt::pass<B> one(model, tilt::pass_kind::training), other(model, tilt::pass_kind::training, {.gradient_checkpointing = true});
+      INFO("architecture " << static_cast<int>(type) << " of " << layers << " layers");
+      for (int step = 0; step < 2; ++step) {
+        one.forward(trees);
+        other.forward(trees);
+        CHECK(std::equal(one.logps().begin(), one.logps().end(), other.logps().begin(), other.logps().end()));
+        one.backward({.logps = c}, kept.data());
+        other.backward({.logps = c}, again.data());
+        CHECK(kept == again);
+      }
+    }
+}
+
+TEST_CASE("without a layer's activations, a further layer takes its input's memory alone") {
+  B backend;
+  tilt::model_config config = small_config(tilt::architecture::llama);
+  const tilt::packed_trees trees = example();
+  const auto taken = [&](int layers, bool gradient_checkpointing) {
+    config.num_hidden_layers = layers;
+    tilt::transformer<B> model(backend, config);
+    tilt::pass<B> p(model, tilt::pass_kind::training, {.gradient_checkpointing = gradient_checkpointing});
+    const tilt::pass_memory planned = p.memory(tilt::pass_limits::of(trees));
+    p.forward(trees);
+    CHECK(p.arena_bytes() == planned.total());
+    return planned;
+  };
+  CHECK(taken(6, true).activations - taken(5, true).activations ==
+        tilt::detail::padded_bytes(trees.tokens() * config.hidden_size, static_cast<tilt::index>(sizeof(double))));
+  CHECK(taken(6, true).total() < taken(6, false).total());
+  CHECK(taken(6, true).logits == taken(6, false).logits);
+  CHECK(taken(6, true).scratch == taken(6, false).scratch);
+}
+
 TEST_CASE("the reference backend is row-exact") {
   check_row_exactness([](int) { return std::make_unique<B>(); });
 }

@@ -51,6 +51,7 @@ TEST_CASE("a plan tells the peak of memory before it is there") {
     const double measured = json::parse(contents(output / "train_results.json"))["peak_memory_mb"];
     INFO(expected << " MB expected, " << measured << " MB measured");
     CHECK(std::abs(expected - measured) <= std::max(16.0, 0.05 * measured));
+    return measured;
   };
   const std::vector<std::string> always{"parameters",    "gradients", "optimizer", "arena",
                                         "  activations", "  logits",  "  scratch", "program and data"};
@@ -60,7 +61,8 @@ TEST_CASE("a plan tells the peak of memory before it is there") {
     return parts;
   };
   const std::string eval = folder / "held_out.jsonl";
-  check("dpo", {}, with("reference"));
+  const double kept = check("dpo", {}, with("reference"));
+  CHECK(check("dpo", {"--gradient-checkpointing"}, with("reference")) < kept - 8);
   check("dpo", {"--eval", eval, "--reference", "online"}, with("inference"));
   check("kto", {"--eval", eval, "--eval-batch-size", "16"}, with("inference"));
   check("sft", {"--eval", eval, "--save-steps", "1"}, with("checkpoint"));

@@ -45,11 +45,12 @@ struct pass_options {
   index kept_logits_bytes = index{256} << 20;  ///< logits kept from forward to backward; beyond that they are computed twice
   index chunk_bytes = index{16} << 20;         ///< logits that are alive at once otherwise, of all rows and some of the vocabulary
   bool log_squares = false;                    ///< whether forward also gives log Σ_v π(v)² of every target
+  bool gradient_checkpointing = false;         ///< forward keeps each layer's input alone, and backward computes the layer again: the same bits
 };
 
 /// What a pass's arena holds, in bytes.
 struct pass_memory {
-  index activations = 0;  ///< what forward leaves for backward; without a backward, the two streams between layers
+  index activations = 0;  ///< what forward leaves for backward, and one layer's where they are not kept; without a backward, the two streams between layers
   index logits = 0;       ///< of the vocabulary's head, kept or alive for a piece, and its sums
   index scratch = 0;      ///< all else: what layers share, tokens, targets
 
@@ -70,7 +71,8 @@ template <class B> class pass {
   using scalar = typename B::scalar;
 
   pass(transformer<B>& model, pass_kind kind, pass_options options = {})
-      : model_(&model), kind_(kind), options_(options), arena_(model.backend()), activations_(kind == pass_kind::training ? layers() : 1) {
+      : model_(&model), kind_(kind), options_(options), arena_(model.backend()), inputs_(layers()),
+        activations_(training() && !options.gradient_checkpointing ? layers() : 1) {
     if (training() && model.read_only()) throw error("pass: weights that are read alone are not trained; take a clone");
   }
 
@@ -161,6 +163,7 @@ template <class B> class pass {
  private:
   const model_config& config() const { return model_->config(); }
   B& backend() const { return model_->backend(); }
+  detail::layer_activations<scalar>& activations_of(std::size_t layer) { return activations_[std::min(layer, activations_.size() - 1)]; }
   std::size_t layers() const { return static_cast<std::size_t>(config().num_hidden_layers); }
   bool training() const { return kind_ == pass_kind::training; }
   /// Arrays over targets that forward gives: those of the vocabulary head, then the value.
@@ -230,18 +233,12 @@ template <class B> class pass {
   template <class Arena> void lay_out(Arena& arena, const pass_limits& l, index integer_count) {
     const index d = config().hidden_size;
     device_integers_ = arena.template take<std::int32_t>(integer_count);
-    const index streams = training() ? config().num_hidden_layers : 2, before_layers = arena.mark();
-    for (index i = 0; i < config().num_hidden_layers; ++i) {
-      const std::size_t slot = training() ? static_cast<std::size_t>(i) : 0;
-      if (i < streams) {
-        scalar* const stream = arena.template take<scalar>(l.tokens * d);
-        if (training()) activations_[slot].input = stream;
-        else stream_[i] = stream;
-      }
-      const index rows = i + 1 == config().num_hidden_layers && training() ? l.rows : l.tokens;
-      if (training() || i == 0) activations_[slot].take(arena, config(), l.tokens, rows);
+    const index before_layers = arena.mark();
+    for (std::size_t i = 0; i < layers(); ++i) {
+      inputs_[i] = training() || i < 2 ? arena.template take<scalar>(l.tokens * d) : inputs_[i - 2];
+      const bool last = training() && i + 1 == layers();
+      if (i < activations_.size()) activations_[i].take(arena, config(), l.tokens, last ? l.rows : l.tokens);
     }
-    if (!training() && config().num_hidden_layers == 1) stream_[1] = stream_[0];
     memory_taken_.activations = arena.mark() - before_layers;
     output_ = arena.template take<scalar>(l.rows * d);
     scratch_.take(arena, config(), l.tokens, l.tokens, l.longest, backend().teams(), training());
@@ -304,26 +301,25 @@ template <class B> class pass {
   void run_forward() {
     B& b = backend();
     const index d = config().hidden_size;
-    const scalar* const weights = model_->weights();
-    const auto w = model_->table().decoder(weights);
-    scalar* x = training() ? activations_[0].input : stream_[0];
+    const auto w = model_->table().decoder(static_cast<const scalar*>(model_->weights()));
+    scalar* const x = inputs_[0];
     gather_rows(b, matrix_of(w.embedding, config().vocab_size, d), device(ids_), matrix_of(x, tokens_, d));
     if (w.positions != nullptr)
       b.rows(tokens_, detail::add_gathered_program<scalar>{matrix_of(w.positions, config().max_position_embeddings, d), device(all_.query_position), matrix_of(x, tokens_, d)}, {});
-    for (index i = 0; i < config().num_hidden_layers; ++i) {
-      detail::layer_activations<scalar>& a = activations_[training() ? static_cast<std::size_t>(i) : 0];
-      a.input = x;
-      const detail::layer_extent<scalar> e = extent(i);
-      scalar* y = output_;
-      if (i + 1 < config().num_hidden_layers) y = training() ? activations_[static_cast<std::size_t>(i) + 1].input : stream_[(i + 1) % 2];
-      detail::layer_forward(b, config(), model_->table().layer(weights, i), e, a, scratch_, {}, y);
-      x = y;
-    }
+    for (std::size_t i = 0; i < layers(); ++i) run_layer(i);
     if (rows_ == 0) return;
     detail::norm_forward(b, matrix_of(output_, rows_, d), w.final_norm.weight, w.final_norm.bias, static_cast<scalar>(config().norm_epsilon),
                          matrix_of(final_, rows_, d), final_statistics_);
     if (config().vocabulary_head) detail::head_forward(b, head(), outputs_);
     if (config().value_head) detail::value_head_forward(b, value_head(), values_);
+  }
+
+  /// Fills the layer's activations, and writes its output to where the next layer reads it.
+  void run_layer(std::size_t i) {
+    detail::layer_activations<scalar>& a = activations_of(i);
+    a.input = inputs_[i];
+    const auto w = model_->table().layer(static_cast<const scalar*>(model_->weights()), static_cast<index>(i));
+    detail::layer_forward(backend(), config(), w, extent(static_cast<index>(i)), a, scratch_, {}, i + 1 < layers() ? inputs_[i + 1] : output_);
   }
 
   void run_backward(scalar* gradients, bool entropies) {
@@ -339,11 +335,13 @@ template <class B> class pass {
     detail::norm_backward(b, matrix_of(output_, rows_, d), w.final_norm.weight, final_statistics_, d_final, d_rows, false,
                           g.final_norm.weight, g.final_norm.bias, matrix_of(scratch_.terms, rows_, d), scratch_.ones);
     scalar* dy = d_rows_;
-    for (index i = config().num_hidden_layers - 1; i >= 0; --i) {
-      const detail::layer_extent<scalar> e = extent(i);
+    for (std::size_t i = layers(); i-- > 0;) {
+      if (activations_.size() == 1 && i + 1 < layers()) run_layer(i);  // the next layer's input, which this writes again, has the same bits
+      const index layer = static_cast<index>(i);
+      const detail::layer_extent<scalar> e = extent(layer);
       scalar* const dx = e.row_token != nullptr ? d_stream_ : dy;
-      detail::layer_backward(b, config(), model_->table().layer(static_cast<const scalar*>(model_->weights()), i), e,
-                             activations_[static_cast<std::size_t>(i)], scratch_, model_->table().layer(gradients, i), dy, dx);
+      detail::layer_backward(b, config(), model_->table().layer(static_cast<const scalar*>(model_->weights()), layer), e, activations_of(i),
+                             scratch_, model_->table().layer(gradients, layer), dy, dx);
       dy = dx;
     }
     const matrix_view<scalar> dx = matrix_of(dy, tokens_, d);
@@ -373,8 +371,8 @@ template <class B> class pass {
 
   // memory within the arena
   std::int32_t* device_integers_ = nullptr;
-  std::vector<detail::layer_activations<scalar>> activations_;
-  scalar* stream_[2] = {};
+  std::vector<scalar*> inputs_;                                 // of each layer; without a backward two take turns
+  std::vector<detail::layer_activations<scalar>> activations_;  // of each layer, or of the one that was computed last
   detail::layer_scratch<scalar> scratch_;
   scalar *output_ = nullptr, *final_ = nullptr, *final_statistics_ = nullptr, *normalizer_ = nullptr;
   scalar *d_logps_ = nullptr, *d_entropies_ = nullptr, *d_values_ = nullptr, *d_rows_ = nullptr, *d_stream_ = nullptr;

@@ -17,7 +17,7 @@ template <class B> class trained_network {
   using T = typename B::scalar;
 
   trained_network(transformer<B>& model, const training_options& options)
-      : model_(&model), pass_(model, pass_kind::training), gradients_(model.backend().template allocate<T>(model.size())),
+      : model_(&model), pass_(model, pass_kind::training, {.gradient_checkpointing = options.gradient_checkpointing}), gradients_(model.backend().template allocate<T>(model.size())),
         norm_(model.backend(), model.size()), optimizer_(model.backend(), options.optimizer(), model.size(), model.decayed_size()) {}
 
   transformer<B>& model() const { return *model_; }

@@ -22,7 +22,8 @@ template <class B, class Objective> class batch_gradient {
         reference_(policy, reference, {needs_reference(objective), needs_mismatched(objective)}, options),
         packs_(options.max_tokens, {.whole = judges_responses(objective), .padding = policy.config().pad_token_id}),
         mismatched_packs_(options.max_tokens),
-        training_(policy, pass_kind::training, {.log_squares = wants_log_squares(objective)}),
+        training_(policy, pass_kind::training,
+                  {.log_squares = wants_log_squares(objective), .gradient_checkpointing = options.gradient_checkpointing}),
         inference_(policy, pass_kind::inference, {.log_squares = wants_log_squares(objective)}) {
     const model_config& config = policy.config();
     if (judges_responses(objective) ? !config.value_head : !config.vocabulary_head)

@@ -71,6 +71,7 @@ struct training_options {
   std::uint64_t seed = 42;
   bool shuffle = true;
   index max_tokens = 4096;                ///< budget of a pack; bounds memory, and changes no result
+  bool gradient_checkpointing = false;    ///< backward computes each layer again instead of keeping it: less memory, more time, the same bits
   index max_length = 0;                   ///< cuts KTO's mismatched pairs as the reader cuts the data; 0: nothing does
   statistics_scope statistics = statistics_scope::micro_batch;
   reference_mode reference = reference_mode::cached;
