@@ -30,7 +30,8 @@ class bpe {
     byte_fallback_ = json.value("byte_fallback", false);
     fuse_unknown_ = json.value("fuse_unk", false);
     ignore_merges_ = json.value("ignore_merges", false);
-    for (const auto& [text, id] : json.at("vocab").items()) ids_[text] = add(text, id);
+    ids_.reserve(json.at("vocab").size());
+    for (const auto& [text, id] : json.at("vocab").items()) ids_.emplace(text, add(text, id));
     for (unsigned byte = 0; byte < 256; ++byte) byte_ids_[byte] = id_of(byte_token(byte));
     if (!empty("unk_token")) {
       unknown_ = id_of(json["unk_token"].get<std::string>());

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -39,6 +40,12 @@ template <class U> U read_as(const std::byte* p) {
   std::memcpy(&value, p, sizeof(U));
   return value;
 }
+/// By its exponent's bits, of which a loop takes whole registers; std::isfinite is one comparison at a time.
+template <class Value> bool is_finite(Value value) {
+  using bits = std::conditional_t<sizeof(Value) == 4, std::uint32_t, std::uint64_t>;
+  constexpr bits exponent = std::bit_cast<bits>(std::numeric_limits<Value>::infinity());
+  return (std::bit_cast<bits>(value) & exponent) != exponent;
+}
 inline float from_bf16(std::uint16_t bits) { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 inline float from_f16(std::uint16_t bits) {
   const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16, exponent = (bits >> 10) & 31u, fraction = bits & 1023u;
@@ -70,24 +77,26 @@ struct safetensor {
   /// Its elements as numbers of type Value, row-major. O(count).
   template <class Value> std::vector<Value> values() const {
     std::vector<Value> out(static_cast<std::size_t>(count()));
-    const std::size_t step = detail::name_of(type).bytes;
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = element<Value>(bytes.data() + i * step);
+    read<Value>([&out](const auto& element) {
+      for (std::size_t i = 0; i < out.size(); ++i) out[i] = element(i);
+    });
     return out;
   }
   /// The first element that is not finite as a Value, or -1. O(count), without a copy.
   template <class Value> index not_finite() const {
-    constexpr index block = 4096;  // a loop without a way out in the middle takes whole registers
-    const std::size_t step = detail::name_of(type).bytes;
-    const auto finite = [this, step](index i) { return std::isfinite(element<Value>(bytes.data() + static_cast<std::size_t>(i) * step)); };
-    const index n = count();
-    for (index first = 0; first < n; first += block) {
-      const index end = std::min(n, first + block);
-      bool all = true;
-      for (index i = first; i < end; ++i) all &= finite(i);
-      for (index i = first; !all && i < end; ++i)
-        if (!finite(i)) return i;
-    }
-    return -1;
+    constexpr std::size_t block = 4096;  // a loop without a way out in the middle takes whole registers
+    const auto n = static_cast<std::size_t>(count());
+    index found = -1;
+    read<Value>([n, &found](const auto& element) {
+      for (std::size_t first = 0; first < n && found < 0; first += block) {
+        const std::size_t end = std::min(n, first + block);
+        unsigned faults = 0;
+        for (std::size_t i = first; i < end; ++i) faults += detail::is_finite(element(i)) ? 0 : 1;
+        for (std::size_t i = first; faults > 0 && found < 0; ++i)
+          if (!detail::is_finite(element(i))) found = static_cast<index>(i);
+      }
+    });
+    return found;
   }
   /// The elements where they lie in the file, if they are numbers of type Value there, at an address where such may lie; null otherwise.
   template <class Value> const Value* in_place() const {
@@ -98,23 +107,28 @@ struct safetensor {
   }
 
  private:
-  template <class Value> Value element(const std::byte* p) const {
+  /// use(element), where element(i) is the i-th as a Value: the type is looked at once, and not in a loop over elements.
+  template <class Value, class Use> void read(const Use& use) const {
+    const std::byte* const at = bytes.data();
+    const auto as = [&]<class Stored>(Stored, const auto& convert) {
+      use([at, &convert](std::size_t i) { return static_cast<Value>(convert(detail::read_as<Stored>(at + i * sizeof(Stored)))); });
+    };
+    const auto same = [](auto stored) { return stored; };
     switch (type) {
-      case element_type::f64: return static_cast<Value>(detail::read_as<double>(p));
-      case element_type::f32: return static_cast<Value>(detail::read_as<float>(p));
-      case element_type::f16: return static_cast<Value>(detail::from_f16(detail::read_as<std::uint16_t>(p)));
-      case element_type::bf16: return static_cast<Value>(detail::from_bf16(detail::read_as<std::uint16_t>(p)));
-      case element_type::i64: return static_cast<Value>(detail::read_as<std::int64_t>(p));
-      case element_type::i32: return static_cast<Value>(detail::read_as<std::int32_t>(p));
-      case element_type::i16: return static_cast<Value>(detail::read_as<std::int16_t>(p));
-      case element_type::i8: return static_cast<Value>(detail::read_as<std::int8_t>(p));
-      case element_type::u64: return static_cast<Value>(detail::read_as<std::uint64_t>(p));
-      case element_type::u32: return static_cast<Value>(detail::read_as<std::uint32_t>(p));
-      case element_type::u16: return static_cast<Value>(detail::read_as<std::uint16_t>(p));
+      case element_type::f64: return as(double{}, same);
+      case element_type::f32: return as(float{}, same);
+      case element_type::f16: return as(std::uint16_t{}, detail::from_f16);
+      case element_type::bf16: return as(std::uint16_t{}, detail::from_bf16);
+      case element_type::i64: return as(std::int64_t{}, same);
+      case element_type::i32: return as(std::int32_t{}, same);
+      case element_type::i16: return as(std::int16_t{}, same);
+      case element_type::i8: return as(std::int8_t{}, same);
+      case element_type::u64: return as(std::uint64_t{}, same);
+      case element_type::u32: return as(std::uint32_t{}, same);
+      case element_type::u16: return as(std::uint16_t{}, same);
       case element_type::u8:
-      case element_type::boolean: return static_cast<Value>(detail::read_as<std::uint8_t>(p));
+      case element_type::boolean: return as(std::uint8_t{}, same);
     }
-    return Value{};
   }
 };
 
