@@ -40,7 +40,8 @@ struct compare_command {
     options.group("Answers");
     how.add(options);
     options.add("seed", how.seed, "of the draws, the same for each model; the i-th temperature draws with seed + i");
-    options.add("chat", chat, "put the prompt into each model's chat template, as the user's message");
+    options.add("chat", reading.chat, "put the prompt into each model's chat template, as the user's message");
+    reading.add_max_prompt_length(options);
     options.group("Scores");
     scores.add(options);
     options.add("toxicity_lexicon", toxicity_lexicon, "words that mark an answer as toxic, one a line [a short list of insults]", "FILE");
@@ -57,7 +58,7 @@ struct compare_command {
     std::vector<std::vector<prompt_text>> prompts;  // each in the tokens of its model
     for (const std::string& model : models) {
       folders.push_back(std::make_unique<model_folder>(model));
-      prompts.push_back(read_prompts(*folders.back(), data, chat));
+      prompts.push_back(read_prompts(*folders.back(), data, reading));
     }
     const model_folder reference_folder(reference_model);
     require_language_model("--reference-model", reference_folder);
@@ -99,6 +100,7 @@ struct compare_command {
     if (!scores.rule && scores.reward_model.empty() && scores.judge_command.empty())
       throw input_error("answers are compared by --judge, --rule or --reward-model, and none is given; give one");
     scores.rule.check(options);
+    reading.check(options);
     how.check(options);
     if (max_tokens < 1)
       throw input_error(options["max_tokens"].source + ": " + std::to_string(max_tokens) + " cannot be used; give 1 or more");
@@ -117,7 +119,7 @@ struct compare_command {
           "models' own distributions.");
       return;
     }
-    const std::vector<prompt_text> of_reference = read_prompts(folder, data, chat);
+    const std::vector<prompt_text> of_reference = read_prompts(folder, data, reading);
     const std::unique_ptr<session> reference = open_session(machine, folder);
     for (std::size_t m = 0; m < c.models.size(); ++m) {
       c.models[m].log_ratios = log_ratios(c.models[m].answers, prompts[m], *reference, folder, of_reference, max_tokens);
@@ -173,7 +175,7 @@ struct compare_command {
   settings options;
   std::vector<std::string> models;
   std::string reference_model, data, output, toxicity_lexicon;
-  bool chat = false;
+  prompt_options reading;
   answer_options how;
   scorer scores;
   index max_tokens = 4096;

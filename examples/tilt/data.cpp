@@ -68,19 +68,13 @@ prompt_tree whole_sequence(const prompt_tree& tree) {
 std::vector<prompt_tree> load_prompts(const std::string& path, const model_folder& folder, const data_rules& rules) {
   std::vector<prompt_tree> trees;
   index line = 0;
-  std::size_t cut = 0;
-  for (prompt_text& prompt : read_prompts(folder, path, false)) {
+  for (prompt_text& prompt : read_prompts(folder, path, {.max_prompt_length = rules.max_prompt_length})) {
     ++line;
     if (prompt.ids.empty()) throw input_error(path + ": prompt " + std::to_string(line) + " has no tokens; give it a text");
-    if (rules.max_prompt_length > 0 && static_cast<index>(prompt.ids.size()) > rules.max_prompt_length) {
-      prompt.ids.erase(prompt.ids.begin(), prompt.ids.end() - rules.max_prompt_length);
-      ++cut;
-    }
     if (static_cast<index>(prompt.ids.size()) >= rules.max_length)
       throw input_error(path + ": prompt " + std::to_string(line) + " has " + std::to_string(prompt.ids.size()) + " tokens, which leaves no room for a response in the model's positions; shorten it, or give max_prompt_length");
     trees.push_back({.prompt = std::move(prompt.ids), .line = line});
   }
-  if (cut > 0) std::fprintf(stderr, "tilt: %s: %s cut to max_prompt_length\n", path.c_str(), plural(cut, "prompt").c_str());
   return trees;
 }
 

@@ -37,7 +37,8 @@ struct generate_command {
     text.add(options);
     options.add("seed", job.seed, "of the draws; a sample is a function of it, the prompt and its own number among the prompt's");
     options.group("Form");
-    options.add("chat", chat, "put the prompt into the model's chat template, as the user's message");
+    options.add("chat", reading.chat, "put the prompt into the model's chat template, as the user's message");
+    reading.add_max_prompt_length(options);
     options.add("json", json, "a JSON object a text, with prompt, completion, ids and their log-probabilities, instead of the text");
     options.group("Machine");
     add_compute(options, machine);
@@ -50,13 +51,14 @@ struct generate_command {
     refuse_to_overwrite(output, data);
     if (job.samples < 1)
       throw input_error(options["num_samples"].source + ": " + std::to_string(job.samples) + " cannot be used; give 1 or more");
+    reading.check(options);
     text.check(options);
     const model_folder folder(model);
     const std::vector<prompt_text> prompts =
-        options.given("prompt") ? std::vector{prompt_of(folder, prompt, chat)} : read_prompts(folder, data, chat);
+        options.given("prompt") ? std::vector{prompt_of(folder, prompt, reading)} : read_prompts(folder, data, reading);
     const std::unique_ptr<session> model_session = open_session(machine, folder);
     result_writer results(output);
-    sample_output samples(folder.tokenizer(), prompts, job.samples, {text.stop_strings, json, !chat}, results);
+    sample_output samples(folder.tokenizer(), prompts, job.samples, {text.stop_strings, json, !reading.chat}, results);
 
     std::vector<std::vector<token>> ids;
     for (const prompt_text& p : prompts) ids.push_back(p.ids);
@@ -82,7 +84,8 @@ struct generate_command {
 
   settings options;
   std::string model, prompt, data, output;
-  bool chat = false, json = false;
+  bool json = false;
+  prompt_options reading;
   text_options text;
   generation_job job;
   compute machine;

@@ -34,7 +34,8 @@ struct prefer_command {
     options.group("Answers");
     how.add(options);
     options.add("seed", how.seed, "of the draws; the i-th temperature draws with seed + i");
-    options.add("chat", chat, "put the prompt into the model's chat template, as the user's message");
+    options.add("chat", reading.chat, "put the prompt into the model's chat template, as the user's message");
+    reading.add_max_prompt_length(options);
     options.group("Scores");
     scores.add(options);
     options.group("Preferences");
@@ -48,7 +49,7 @@ struct prefer_command {
     options.apply();
     check();
     const model_folder folder(model);
-    const std::vector<prompt_text> prompts = read_prompts(folder, data, chat);
+    const std::vector<prompt_text> prompts = read_prompts(folder, data, reading);
     result_writer results(output);
     answer_lists answers = sample_answers(*open_session(machine, folder), folder, prompts, how, options, "answers");
     const left_out gone = keep_distinct(answers);
@@ -72,6 +73,7 @@ struct prefer_command {
     if (scores.reward_model.empty()) options.refuse("max_tokens", "only --reward-model reads it");
     if (max_tokens < 1)
       throw input_error(options["max_tokens"].source + ": " + std::to_string(max_tokens) + " cannot be used; give 1 or more");
+    reading.check(options);
     how.check(options);
     if (static_cast<index>(how.temperatures.size()) * how.samples < 2)
       throw input_error("one answer to a prompt has nothing to be compared with; give --num-samples 2 or more, or several temperatures");
@@ -81,7 +83,7 @@ struct prefer_command {
 
   settings options;
   std::string model, data, output;
-  bool chat = false;
+  prompt_options reading;
   answer_options how;
   scorer scores;
   pair_making pairs;

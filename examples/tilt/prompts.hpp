@@ -5,17 +5,29 @@
 #include <tilt/scalar/config.hpp>
 #include <vector>
 
+#include "settings.hpp"
+
 namespace tilt {
 class model_folder;
 }
 
 namespace tilt::program {
 
+/// How a model is given prompts.
+struct prompt_options {
+  bool chat = false;            ///< in its chat template, as the user's message
+  index max_prompt_length = 0;  ///< tokens, of which a longer prompt keeps its last; 0: no limit
+
+  void add_max_prompt_length(settings& options);
+  /// After the options were applied. Throws input_error by the name that the user wrote.
+  void check(settings& options) const;
+};
+
 /// A text that the model continues.
 struct prompt_text {
-  std::string shown;     ///< as text, a conversation in the model's template
-  nlohmann::json given;  ///< as it was given: a text or messages
-  std::vector<token> ids;
+  std::string shown;            ///< as text, a conversation in the model's template
+  nlohmann::json given;         ///< as it was given: a text or messages
+  std::vector<token> ids;       ///< what the model reads, cut where that was asked for
   bool conversational = false;  ///< whether the model's chat template was put around it
 
   /// As a file of preferences has it: a text, or messages.
@@ -25,11 +37,11 @@ struct prompt_text {
   }
 };
 
-/// A prompt as the model reads it; with `chat` it becomes the user's message in the model's chat template. Throws input_error.
-prompt_text prompt_of(const model_folder& folder, const std::string& text, bool chat);
+/// A prompt as the model reads it. Throws input_error.
+prompt_text prompt_of(const model_folder& folder, const std::string& text, const prompt_options& how);
 
 /// The prompts of a file, or of standard input where the path is empty or "-": JSONL with "prompt" (a text or messages), or lines of text.
-/// Throws input_error with the line.
-std::vector<prompt_text> read_prompts(const model_folder& folder, const std::string& path, bool chat);
+/// A word on standard error says how many were cut. Throws input_error with the line.
+std::vector<prompt_text> read_prompts(const model_folder& folder, const std::string& path, const prompt_options& how);
 
 }  // namespace tilt::program

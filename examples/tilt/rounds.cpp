@@ -50,21 +50,13 @@ std::size_t lines_in(const fs::path& file) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
-/// Prompts keep their last tokens, at most `longest`; 0: all.
-void cut(std::vector<prompt_text>& prompts, index longest) {
-  if (longest == 0) return;
-  for (prompt_text& p : prompts)
-    if (const index n = static_cast<index>(p.ids.size()); n > longest) p.ids.erase(p.ids.begin(), p.ids.end() - longest);
-}
-
 }  // namespace
 
 rounds::rounds(settings& options, const rounds_choice& choice, training_job job)
     : options_(options), c_(choice), job_(std::move(job)), start_(c_.run.model) {
-  prompts_ = read_prompts(start_, c_.run.train, c_.chat);
-  cut(prompts_, c_.run.max_prompt_length);
-  eval_prompts_ = c_.eval.empty() ? prompts_ : read_prompts(start_, c_.eval, c_.chat);
-  cut(eval_prompts_, c_.run.max_prompt_length);
+  const prompt_options how{c_.chat, c_.run.max_prompt_length};
+  prompts_ = read_prompts(start_, c_.run.train, how);
+  eval_prompts_ = c_.eval.empty() ? prompts_ : read_prompts(start_, c_.eval, how);
   if (!c_.run.reference_model.empty()) require_language_model("--reference-model", model_folder(c_.run.reference_model));
   if (!c_.scores.reward_model.empty()) require_reward_model(c_.scores.reward_model, model_folder(c_.scores.reward_model));
   if (!c_.mix.empty()) {

@@ -41,6 +41,7 @@ struct policy_choice {
 
 struct training_job {
   std::span<const prompt_tree> train, eval;
+  std::string train_file, eval_file;  ///< where they are from
   training_options options;
   objective_choice objective;
   std::optional<policy_choice> policy;                                ///< instead of the objective

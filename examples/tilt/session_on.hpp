@@ -33,6 +33,8 @@ template <class B> class session_on final : public session {
   std::string train(const training_job& job) override {
     if (job.policy) return train_policy(job);
     any_objective<T> objective = job.objective.make<T>();
+    require_usable(objective, job.train, job.train_file);
+    require_usable(objective, job.eval, job.eval_file);
     const training_options& o = job.options;
     std::optional<transformer<B>> reference;
     if (job.reference != nullptr)
@@ -182,6 +184,15 @@ template <class B> class session_on final : public session {
         for (const token id : r.tokens) text.append(id);
         text.finish();
         scores[at++] = rule(text.text());
+      }
+  }
+  /// Throws input_error, with file and line, on an example that the objective cannot use.
+  static void require_usable(any_objective<T>& objective, std::span<const prompt_tree> examples, const std::string& file) {
+    for (const prompt_tree& tree : examples) try {
+        objective.check(tree);
+      } catch (const input_error& e) {
+        const std::string what = e.what(), line = std::to_string(tree.line), prefix = "line " + line + ": ";
+        throw input_error(file + ":" + line + ": " + what.substr(what.starts_with(prefix) ? prefix.size() : 0));
       }
   }
   /// The model as it is, which the one to be trained is from now on a copy of.

@@ -28,6 +28,7 @@ class line_reader {
     rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end + 1);
     return true;
   }
+  const std::string& name() const { return name_; }
   /// "train.jsonl:3", of the last line.
   std::string where() const { return name_ + ":" + std::to_string(number_); }
 

@@ -218,6 +218,8 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
 
   job.train = train;
   job.eval = eval;
+  job.train_file = c.train;
+  job.eval_file = c.eval;
   job.reference = reference ? &*reference : nullptr;
   job.resume_from = checkpoint();
   std::optional<output_folder> output;

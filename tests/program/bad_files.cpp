@@ -4,6 +4,7 @@
 #include "bad_input.hpp"
 
 using namespace tilt::test;
+using nlohmann::json;
 
 TEST_CASE("weights") {
   const workplace place("bad_weights");
@@ -63,20 +64,20 @@ TEST_CASE("weights") {
   SECTION("a tensor is in two shards") {
     fs::remove(place.model / "model.safetensors");
     tensor_map twice{{"model.norm.weight", weights["model.norm.weight"]}};
-    nlohmann::json map;
+    json map;
     for (const auto& [name, tensor] : weights) map[name] = "a.safetensors";
     twice["more"] = twice["model.norm.weight"];
     map["more"] = "b.safetensors";
     write_text(place.model / "a.safetensors", safetensors(weights));
     write_text(place.model / "b.safetensors", safetensors(twice));
-    write_text(place.model / "model.safetensors.index.json", nlohmann::json{{"weight_map", map}}.dump());
+    write_text(place.model / "model.safetensors.index.json", json{{"weight_map", map}}.dump());
     refused(place, {"b.safetensors", "model.norm.weight", "a.safetensors"});
   }
 }
 
 TEST_CASE("model folders") {
   const workplace place("bad_folder");
-  nlohmann::json config = tiny_config(), tokenizer = tiny_tokenizer();
+  json config = tiny_config(), tokenizer = tiny_tokenizer();
   const auto with = [&](const char* name, const std::string& text, std::initializer_list<const char*> words) {
     write_text(place.model / name, text);
     refused(place, words);
@@ -148,9 +149,18 @@ TEST_CASE("examples") {
   SECTION("a list where an object should be") { with(good + "[1, 2]\n", {"train.jsonl:3"}); }
   SECTION("an empty file") { with("", {"train.jsonl", "empty"}); }
   SECTION("a file of empty lines") { with("\n\n", {"train.jsonl"}); }
+  SECTION("a score that the loss reads is missing") {
+    for (const char* loss : {"odpo", "lipo"})
+      refused(place, {"train.jsonl:1: the loss ", loss, " reads the responses' scores, and one is missing"}, {"--loss-type", loss});
+    json scored{{"prompt", "a"}, {"chosen", "b"}, {"rejected", "c"}, {"score_chosen", 2}, {"score_rejected", 1}};
+    write_text(place.train, scored.dump() + "\n");
+    for (const char* score : {"score_chosen", "score_rejected"}) scored.erase(score);
+    write_text(place.folder / "eval.jsonl", "\n" + scored.dump() + "\n");
+    refused(place, {"eval.jsonl:2: the loss odpo reads the responses' scores"},
+            {"--loss-type", "odpo", "--eval", place.folder / "eval.jsonl"});
+  }
   SECTION("every prompt fills max_length") {
-    with(nlohmann::json{{"prompt", std::string(300, 'p')}, {"chosen", "a"}, {"rejected", "b"}}.dump() + "\n",
-         {"train.jsonl", "max_length"});
+    with(json{{"prompt", std::string(300, 'p')}, {"chosen", "a"}, {"rejected", "b"}}.dump() + "\n", {"train.jsonl", "max_length"});
   }
 }
 

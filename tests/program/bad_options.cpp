@@ -67,6 +67,7 @@ TEST_CASE("generate: what cannot be sampled with") {
   refused(place, {"--max-length", "3 tokens"}, {"--max-length", "3"});
   refused(place, {"--max-new-tokens", "0"}, {"--max-new-tokens", "0"});
   refused(place, {"--num-samples", "0"}, {"--num-samples", "0"});
+  refused(place, {"--max-prompt-length: -1 is negative"}, {"--max-prompt-length", "-1"});
   refused(place, {"positions", "max_new_tokens"}, {"--max-new-tokens", "500"});
   refused(place, {"--data", "--prompt"}, {"--data", place.train});
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the subcommands read and write, on a model made on the spot.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -253,6 +254,34 @@ TEST_CASE("generate: a sample is the same in any company, and scores to the bit 
     const std::size_t n = together[i]["ids"].size(), whole = scored[i]["token_logps"].size();
     for (std::size_t t = 0; t < n; ++t) CHECK(scored[i]["token_logps"][whole - n + t] == together[i]["token_logps"][t]);
   }
+}
+
+TEST_CASE("generate, prefer: a prompt that is longer than max_prompt_length keeps its last tokens") {
+  const model_place place("max_prompt_length");
+  write_text(place.folder / "prompts.txt", "a long question:\nQ:\n");
+  const std::vector<std::string> how{"--model", place.model,        "--data", place.folder / "prompts.txt", "--num-samples",
+                                     "3",       "--max-new-tokens", "6",      "--max-prompt-length",        "5"};
+  const auto run = [&](const char* command, std::vector<std::string> more) {
+    more.insert(more.begin(), how.begin(), how.end());
+    more.insert(more.begin(), command);
+    const outcome result = place.run(more);
+    CHECK(result.err.find("prompts.txt: 1 prompt cut to max_prompt_length\n") != std::string::npos);
+    return json_lines(result.out);
+  };
+  const auto samples = run("generate", {"--json"});
+  REQUIRE(samples.size() == 6);
+  CHECK(samples[0]["prompt"] == "a long question:");
+  CHECK(samples[0]["prompt_ids"] == json{'t', 'i', 'o', 'n', ':'});
+  CHECK(samples[3]["prompt_ids"] == json{256, 'Q', ':'});
+  const outcome one = place.run(
+      {"generate", "--model", place.model, "--prompt", "a long question:", "--json", "--max-new-tokens", "6", "--max-prompt-length", "5"});
+  CHECK(json_lines(one.out).at(0)["completion"] == samples[0]["completion"]);
+  CHECK(one.err.find("the prompt is cut to max_prompt_length") != std::string::npos);
+  std::vector<std::string> texts;
+  for (const json& sample : samples) texts.push_back(sample["completion"]);
+  for (const json& pair : run("prefer", {"--rule", "keyword", "--keyword", "\xEF\xBF\xBD"}))
+    for (const char* answer : {"chosen", "rejected"})
+      CHECK(std::find(texts.begin(), texts.end(), pair[answer].get<std::string>()) != texts.end());
 }
 
 TEST_CASE("generate: stop strings, max_length, and text that is written as it grows") {

@@ -86,24 +86,29 @@ TEST_CASE("compare: means, wins and intervals are those of the answers, a copy o
 }
 
 TEST_CASE("compare: answers are those of tilt generate, whatever is beside them, log-ratios are differences of tilt score") {
-  const workplace place = comparing("compare_answers");
-  const json c = compared(place, with(by_letters, {"--seed", "7"}));
-  const auto samples = json_lines(tilt_program(place.folder, {"generate", "--model", place.folder / "other", "--prompt", "third", "--seed",
-                                                              "7", "--max-new-tokens", "6", "--threads", "1", "--json"})
-                                      .out);
-  REQUIRE(samples.size() == 1);
-  const json& answer = c["prompts"][2]["answers"][1][0];
-  CHECK(answer["text"] == samples[0]["completion"]);
-  CHECK(answer["logp"].get<double>() == Approx(samples[0]["logp"].get<double>()).epsilon(1e-12));
-  std::vector<int> ids = samples[0]["prompt_ids"];
-  const std::size_t prompt = ids.size();
-  for (const int id : samples[0]["ids"]) ids.push_back(id);
-  write_text(place.folder / "ids.jsonl", json{{"ids", ids}}.dump() + "\n");
-  const auto scored =
-      json_lines(tilt_program(place.folder, {"score", "--model", place.model, "--data", place.folder / "ids.jsonl", "--threads", "1"}).out);
-  double reference = 0;
-  for (std::size_t t = prompt - 1; t + 1 < ids.size(); ++t) reference += scored[0]["token_logps"][t].get<double>();
-  CHECK(answer["log_ratio"].get<double>() == Approx(answer["logp"].get<double>() - reference).epsilon(1e-12));
+  for (const char* longest : {"0", "3"}) {
+    INFO("prompts of " << longest << " tokens at most");
+    const workplace place = comparing("compare_answers");
+    const json c = compared(place, with(by_letters, {"--seed", "7", "--max-prompt-length", longest}));
+    const auto samples =
+        json_lines(tilt_program(place.folder, {"generate", "--model", place.folder / "other", "--prompt", "third", "--seed", "7",
+                                               "--max-new-tokens", "6", "--threads", "1", "--json", "--max-prompt-length", longest})
+                       .out);
+    REQUIRE(samples.size() == 1);
+    const json& answer = c["prompts"][2]["answers"][1][0];
+    CHECK(answer["text"] == samples[0]["completion"]);
+    CHECK(answer["logp"].get<double>() == Approx(samples[0]["logp"].get<double>()).epsilon(1e-12));
+    std::vector<int> ids = samples[0]["prompt_ids"];
+    const std::size_t prompt = ids.size();
+    CHECK(prompt == (longest[0] == '0' ? 6 : 3));
+    for (const int id : samples[0]["ids"]) ids.push_back(id);
+    write_text(place.folder / "ids.jsonl", json{{"ids", ids}}.dump() + "\n");
+    const auto scored = json_lines(
+        tilt_program(place.folder, {"score", "--model", place.model, "--data", place.folder / "ids.jsonl", "--threads", "1"}).out);
+    double reference = 0;
+    for (std::size_t t = prompt - 1; t + 1 < ids.size(); ++t) reference += scored[0]["token_logps"][t].get<double>();
+    CHECK(answer["log_ratio"].get<double>() == Approx(answer["logp"].get<double>() - reference).epsilon(1e-12));
+  }
 }
 
 TEST_CASE("compare: a judge is asked in both orders, and one that goes by the place only ties") {
