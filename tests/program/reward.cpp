@@ -100,7 +100,7 @@ TEST_CASE("reward: what is wrong is refused by name") {
   refused(place, {"train.jsonl:1", "'margin'", "not a number"});
   write_text(place.train, R"({"prompt": "Q:", "chosen": " a", "rejected": " b", "weight": 2})"
                           "\n");
-  refused(place, {"line 1", "weight"});
+  refused(place, {"train.jsonl:1: ", "weight"});
 }
 
 TEST_CASE("a reward model is no language model, and the other way round") {
