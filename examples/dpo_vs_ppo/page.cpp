@@ -89,11 +89,10 @@ std::string model_method(const model_part& part) {
          short_number(job.methods.front().learning_rate) + ", ε 1e-3. Policy gradients: " + count(s.steps) + " steps of " +
          count(s.step_samples) + " answers, " + count(s.ppo_epochs) + " epochs in " + count(ppo_mini_batches) + " parts, learning rate " +
          short_number(part.report->learning_rate("ppo-true")) +
-         ". They are short, so that all of it takes a quarter of an hour or so of one core: what each was given, in updates, texts and "
+         ". They are short, so that all of it takes half an hour or so of one core: what each was given, in updates, texts and "
          "seconds, is in [the costs](#what-each-costs). For a policy gradient that is little. PPO's value function begins at nothing, far "
-         "from "
-         "rewards of this size, and batches are small, so that much of the way that it goes is noise; nothing here was tuned, and this is "
-         "no verdict on PPO that is done well.\n"
+         "from rewards of this size, and batches are small, so that much of the way that it goes is noise; this is no verdict on PPO that "
+         "is done well. Other learning rates, at one strength, are in a table of their own below.\n"
          "- *Optimum.* Texts cannot be enumerated. The line is estimated from " +
          count(s.pool) +
          " texts of the reference for each prompt, each of which weighs exp(r/β), as far as the weight is on ten of them or more; KL is "
