@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // tilt compare: its numbers from its answers, the two orders in which a judge is asked, the page, and what is refused.
+#include <algorithm>
 #include <cmath>
 #include <tilt/data/clustered.hpp>
 
@@ -138,7 +139,7 @@ TEST_CASE("compare: the page needs nothing else, and shows texts as they are") {
     INFO(never);
     CHECK(page.find(never) == std::string::npos);
   }
-  for (const unsigned char c : page) CHECK_FALSE((c < 0x20 && c != '\n' && c != '\t' && c != '\r'));
+  CHECK(std::ranges::none_of(page, [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' && c != '\r'; }));
   for (const char* there : {"prefers-color-scheme: dark", "log-ratio", "by score", "Wilson"}) CHECK(page.find(there) != std::string::npos);
 }
 
