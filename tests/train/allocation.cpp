@@ -34,11 +34,7 @@ tilt::model_config config(bool wide) {
 }
 
 /// Allocations in each step of a run.
-template <class B, class Objective>
-std::vector<long> count(B& backend, const tilt::model_config& model, const Objective& objective, const tilt::training_options& options, const std::vector<tilt::prompt_tree>& examples) {
-  tilt::transformer<B> policy(backend, model);
-  policy.initialize(5);
-  tilt::trainer<B, tilt::any_objective<typename B::scalar>> trainer(policy, objective, options);  // which allocates for itself once
+template <class Trainer> std::vector<long> allocations_of(Trainer& trainer, const std::vector<tilt::prompt_tree>& examples) {
   std::vector<long> counts;
   counts.reserve(100);
   auto run = trainer.run(examples);
@@ -49,6 +45,15 @@ std::vector<long> count(B& backend, const tilt::model_config& model, const Objec
     before = allocations();
   }
   return counts;
+}
+
+/// The same of a run of the one training loop.
+template <class B, class Objective>
+std::vector<long> count(B& backend, const tilt::model_config& model, const Objective& objective, const tilt::training_options& options, const std::vector<tilt::prompt_tree>& examples) {
+  tilt::transformer<B> policy(backend, model);
+  policy.initialize(5);
+  tilt::trainer<B, tilt::any_objective<typename B::scalar>> trainer(policy, objective, options);  // which allocates for itself once
+  return allocations_of(trainer, examples);
 }
 
 template <class B> void check_steps(B&& backend, bool wide = false) {
@@ -104,16 +109,7 @@ std::vector<long> count(B& backend, const tilt::policy_gradient& method, bool sh
   tilt::policy_gradient_trainer<B> trainer({policy, reference, is_ppo && !shares_value ? &value : nullptr}, method, learned_reward ? by_model : by_rule, rl, options);
   std::vector<tilt::prompt_tree> prompts = tilt::test::random_examples(21, 0, 1);
   judge.reserve(trainer.limits(prompts));
-  std::vector<long> counts;
-  counts.reserve(100);
-  auto run = trainer.run(prompts);
-  long before = allocations();
-  for (const tilt::step_report& step : run) {
-    (void)step;
-    counts.push_back(allocations() - before);
-    before = allocations();
-  }
-  return counts;
+  return allocations_of(trainer, prompts);
 }
 
 template <class B> void check_policy_steps(B&& backend) {
