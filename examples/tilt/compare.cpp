@@ -100,7 +100,6 @@ struct compare_command {
     if (!scores.rule && scores.reward_model.empty() && scores.judge_command.empty())
       throw input_error("answers are compared by --judge, --rule or --reward-model, and none is given; give one");
     scores.rule.check(options);
-    reading.check(options);
     how.check(options);
     if (max_tokens < 1)
       throw input_error(options["max_tokens"].source + ": " + std::to_string(max_tokens) + " cannot be used; give 1 or more");

@@ -52,7 +52,7 @@ struct demo_command {
     options.add("seeds", whole.sizes.seeds, "with --full: how often each training is repeated with other data and samples");
     options.group("Machine");
     add_backend(options, backend);
-    options.add("threads", job.threads, "threads; 0: all that the machine has");
+    options.count("threads", job.threads, "threads; 0: all that the machine has");
   }
 
   static std::vector<std::string> loss_names() {
@@ -71,7 +71,6 @@ struct demo_command {
     at_least("language", job.sizes.language, 1);
     at_least("comparisons", job.sizes.comparisons, 1);
     at_least("samples", job.sizes.samples, 2);
-    at_least("threads", job.threads, 0);
     at_least("steps", whole.sizes.steps, 1);
     at_least("seeds", whole.sizes.seeds, 1);
     if (full) {

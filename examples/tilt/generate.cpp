@@ -51,7 +51,6 @@ struct generate_command {
     refuse_to_overwrite(output, data);
     if (job.samples < 1)
       throw input_error(options["num_samples"].source + ": " + std::to_string(job.samples) + " cannot be used; give 1 or more");
-    reading.check(options);
     text.check(options);
     const model_folder folder(model);
     const std::vector<prompt_text> prompts =

@@ -73,7 +73,6 @@ struct prefer_command {
     if (scores.reward_model.empty()) options.refuse("max_tokens", "only --reward-model reads it");
     if (max_tokens < 1)
       throw input_error(options["max_tokens"].source + ": " + std::to_string(max_tokens) + " cannot be used; give 1 or more");
-    reading.check(options);
     how.check(options);
     if (static_cast<index>(how.temperatures.size()) * how.samples < 2)
       throw input_error("one answer to a prompt has nothing to be compared with; give --num-samples 2 or more, or several temperatures");

@@ -48,13 +48,7 @@ prompt_text prompt_of_line(const model_folder& folder, const std::string& line, 
 }  // namespace
 
 void prompt_options::add_max_prompt_length(settings& options) {
-  options.add("max_prompt_length", max_prompt_length, "tokens of a prompt, which is cut at its beginning; 0: no limit");
-}
-
-void prompt_options::check(settings& options) const {
-  if (max_prompt_length < 0)
-    throw input_error(options["max_prompt_length"].source + ": " + std::to_string(max_prompt_length) +
-                      " is negative; give a number of tokens, or 0 for no limit");
+  options.count("max_prompt_length", max_prompt_length, "tokens of a prompt, which is cut at its beginning; 0: no limit");
 }
 
 prompt_text prompt_of(const model_folder& folder, const std::string& text, const prompt_options& how) {

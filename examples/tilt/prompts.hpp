@@ -19,8 +19,6 @@ struct prompt_options {
   index max_prompt_length = 0;  ///< tokens, of which a longer prompt keeps its last; 0: no limit
 
   void add_max_prompt_length(settings& options);
-  /// After the options were applied. Throws input_error by the name that the user wrote.
-  void check(settings& options) const;
 };
 
 /// A text that the model continues.

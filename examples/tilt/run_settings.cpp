@@ -96,7 +96,7 @@ void add_compute(settings& s, compute& machine) {
   s.choice(
       "dtype", {"float32", "float64"}, machine.dtype, [&machine](const std::string& name) { machine.dtype = name; },
       "number type of weights and arithmetic");
-  s.add("threads", machine.threads, "threads; 0: all that the machine has");
+  s.count("threads", machine.threads, "threads; 0: all that the machine has");
 }
 
 void add_run(settings& s, run_choice& c, bool reference, const std::function<void()>& add_loss) {
@@ -120,11 +120,11 @@ void add_run(settings& s, run_choice& c, bool reference, const std::function<voi
 
   s.group("Data");
   if (!c.on_prompts)
-    s.add("max_length", c.max_length,
+    s.count("max_length", c.max_length,
           c.drop_longer ? "tokens of prompt and response; longer pairs are left out; 0: no limit"
                         : "tokens of prompt and response, which is cut at its end; 0: no limit")
         .read_null = [&c] { c.max_length = 0; };
-  s.add("max_prompt_length", c.max_prompt_length, "tokens of a prompt, which is cut at its beginning; 0: no limit");
+  s.count("max_prompt_length", c.max_prompt_length, "tokens of a prompt, which is cut at its beginning; 0: no limit");
   if (!c.on_prompts) s.add("drop_empty", c.drop_empty, "leave examples with an empty completion out instead of refusing them");
   s.add("shuffle", o.shuffle, "another order in each epoch");
   translate(s, "train_sampling_strategy", {"random", "sequential"}, [&o](const std::string& word) { o.shuffle = word == "random"; });
@@ -214,15 +214,6 @@ void settle_run(settings& s, run_choice& c) {
     }
   }
   if (o.save_steps == 0) s.refuse("save_total_limit", "no checkpoints are written without save_steps");
-  if (c.max_length < 0)
-    throw input_error(s["max_length"].source + ": " + std::to_string(c.max_length) +
-                      " is negative; give a number of tokens, or 0 for no limit");
-  if (c.max_prompt_length < 0)
-    throw input_error(s["max_prompt_length"].source + ": " + std::to_string(c.max_prompt_length) +
-                      " is negative; give a number of tokens, or 0 for no limit");
-  if (c.machine.threads < 0)
-    throw input_error(s["threads"].source + ": " + std::to_string(c.machine.threads) +
-                      " is negative; give a number of threads, or 0 for all");
   o.max_length = c.max_length;
   o.output_dir = c.output;
   o.check();

@@ -42,9 +42,9 @@ struct score_command {
     options.add("output", output, "file for the scores [standard output]", "FILE");
     options.allow_config();
     options.group("Data");
-    options.add("max_length", max_length, "tokens of prompt and response, which is cut at its end; 0: the model's positions").read_null =
+    options.count("max_length", max_length, "tokens of prompt and response, which is cut at its end; 0: the model's positions").read_null =
         [this] { max_length = 0; };
-    options.add("max_prompt_length", max_prompt_length, "tokens of a prompt, which is cut at its beginning; 0: no limit");
+    options.count("max_prompt_length", max_prompt_length, "tokens of a prompt, which is cut at its beginning; 0: no limit");
     options.group("Machine");
     add_compute(options, machine);
     options.add("max_tokens", max_tokens, "tokens computed at once; bounds memory, changes no result");
@@ -59,8 +59,6 @@ struct score_command {
     refuse_to_overwrite(output, data);
     if (max_tokens < 1)
       throw input_error(options["max_tokens"].source + ": " + std::to_string(max_tokens) + " cannot be used; give a positive number");
-    if (max_length < 0)
-      throw input_error(options["max_length"].source + ": " + std::to_string(max_length) + " is negative; give a number of tokens, or 0");
     const model_folder folder(model.empty() ? reward_model : model);
     if (!model.empty() && !folder.config().vocabulary_head)
       throw input_error("--model: " + model + " is a reward model, which predicts no tokens; give it as --reward-model");

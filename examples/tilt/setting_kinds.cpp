@@ -31,6 +31,12 @@ std::int64_t integer_of(const std::string& text, const std::string& usual) {
   return static_cast<std::int64_t>(value);
 }
 
+std::int64_t count_of(const std::string& text, const std::string& usual) {
+  const std::int64_t value = integer_of(text, usual);
+  if (value < 0) throw input_error(text + " is negative; give 0 or more");
+  return value;
+}
+
 bool truth_of(const std::string& text) {
   if (text == "true" || text == "True" || text == "1") return true;
   if (text == "false" || text == "False" || text == "0") return false;
@@ -83,13 +89,15 @@ setting& settings::add(const char* name, index& target, const std::string& help)
       name, [&target](const std::string& text) { target = static_cast<index>(integer_of(text, "8")); }, help, "N", usual);
 }
 
+setting& settings::count(const char* name, index& target, const std::string& help) {
+  return insert(
+      name, [&target](const std::string& text) { target = static_cast<index>(count_of(text, "8")); }, help, "N", std::to_string(target));
+}
+
 setting& settings::add(const char* name, std::uint64_t& target, const std::string& help) {
-  const auto read = [&target](const std::string& text) {
-    const std::int64_t value = integer_of(text, "42");
-    if (value < 0) throw input_error(text + " is negative; give 0 or more");
-    target = static_cast<std::uint64_t>(value);
-  };
-  return insert(name, read, help, "N", std::to_string(target));
+  return insert(
+      name, [&target](const std::string& text) { target = static_cast<std::uint64_t>(count_of(text, "42")); }, help, "N",
+      std::to_string(target));
 }
 
 setting& settings::add(const char* name, std::string& target, const std::string& help, const char* kind, bool may_be_empty) {

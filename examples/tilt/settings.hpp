@@ -51,6 +51,8 @@ class settings {
 
   setting& add(const char* name, double& target, const std::string& help);
   setting& add(const char* name, index& target, const std::string& help);
+  /// A number of things: 0 or more.
+  setting& count(const char* name, index& target, const std::string& help);
   setting& add(const char* name, std::uint64_t& target, const std::string& help);
   setting& add(const char* name, std::string& target, const std::string& help, const char* kind = "TEXT", bool may_be_empty = false);
   setting& add(const char* name, bool& target, const std::string& help);  ///< --name and --no-name

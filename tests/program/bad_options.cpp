@@ -55,7 +55,7 @@ TEST_CASE("values that are no values") {
   refused(place, {"--beta: is given more than once"}, {"--beta", "0.1", "--beta", "0.2"});
 }
 
-TEST_CASE("generate: what cannot be sampled with") {
+TEST_CASE("generate and score: what cannot be sampled with, and counts that are negative") {
   workplace place("bad_sampling");
   place.arguments = {"generate", "--model", place.model, "--prompt", "Q:", "--output", place.output};
   refused(place, {"--temperature", "-1"}, {"--temperature", "-1"});
@@ -68,8 +68,12 @@ TEST_CASE("generate: what cannot be sampled with") {
   refused(place, {"--max-new-tokens", "0"}, {"--max-new-tokens", "0"});
   refused(place, {"--num-samples", "0"}, {"--num-samples", "0"});
   refused(place, {"--max-prompt-length: -1 is negative"}, {"--max-prompt-length", "-1"});
+  refused(place, {"--threads: -1 is negative"}, {"--threads", "-1"});
   refused(place, {"positions", "max_new_tokens"}, {"--max-new-tokens", "500"});
   refused(place, {"--data", "--prompt"}, {"--data", place.train});
+
+  place.arguments = {"score", "--model", place.model, "--data", place.train, "--output", place.output};
+  for (const char* option : {"--max-length", "--max-prompt-length", "--threads"}) refused(place, {option, "-1 is negative"}, {option, "-1"});
 }
 
 TEST_CASE("missing files and options") {
