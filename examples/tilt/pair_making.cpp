@@ -75,7 +75,8 @@ made_preferences make_preferences(std::span<const prompt_text> prompts, const an
   }
   if (made.lines.empty())
     throw input_error(
-        "no two answers differ in score as --pairs asks, so there is no preference; give more --num-samples or another --margin");
+        "no two answers differ in score as --pairs asks, so there is no preference; give more --num-samples, another --margin or "
+        "another scorer (tilt iterate: with another --output)");
   return made;
 }
 

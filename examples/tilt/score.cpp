@@ -74,6 +74,9 @@ struct score_command {
     place at;
     for (std::size_t i = 0; i < examples.size(); ++i) results.write(line_of(examples[i], trees[i], all, at) + "\n");
     results.finish();
+    if (shortened_ > 0)
+      std::fprintf(stderr, "tilt: %s: %td response%s cut to max_length, and scored as cut\n", data.c_str(), shortened_,
+                   shortened_ > 1 ? "s" : "");
     if (!reference_model.empty()) tell_log_ratios(examples, trees, all);
     if (!reward_model.empty()) tell_calibration(examples, trees, all.rewards);
     return 0;
@@ -124,10 +127,11 @@ struct score_command {
     }
     if (pairs == 0) return;
     const interval accuracy = wilson_interval(ahead, pairs);
-    std::fprintf(stderr,
-                 "tilt: of %.0f pairs %.3f have the chosen response's log-ratio to the reference ahead (95 %%: %.3f to %.3f); mean log-ratio "
-                 "%.4f of the chosen, %.4f of the rejected\n",
-                 pairs, accuracy.value, accuracy.low, accuracy.high, chosen / pairs, rejected / pairs);
+    std::fprintf(
+        stderr,
+        "tilt: of %.0f pairs %.3f have the chosen response's log-ratio to the reference ahead (95 %%: %.3f to %.3f); mean log-ratio "
+        "%.4f of the chosen, %.4f of the rejected\n",
+        pairs, accuracy.value, accuracy.low, accuracy.high, chosen / pairs, rejected / pairs);
   }
 
   /// Over the pairs, on standard error.
@@ -146,7 +150,7 @@ struct score_command {
   }
 
   /// One tree an example, as training makes them; here nothing may be left out.
-  std::vector<prompt_tree> laid_out(const std::vector<example>& examples, const model_folder& folder) const {
+  std::vector<prompt_tree> laid_out(const std::vector<example>& examples, const model_folder& folder) {
     const index positions = folder.config().max_position_embeddings;
     const tokenize_options limits{.max_length = max_length == 0 ? positions : std::min(max_length, positions),
                                   .max_prompt_length = max_prompt_length};
@@ -175,6 +179,7 @@ struct score_command {
                                              " tokens); shorten it, or give max_prompt_length" +
                                              (limits.max_length < positions ? " or a larger max_length" : "")
                                        : ": there is nothing to score, as a completion is empty; give it a text"));
+      shortened_ += made.report.truncated_responses;
       trees.push_back(std::move(made.trees[0]));
     }
     return trees;
@@ -239,6 +244,7 @@ struct score_command {
   settings options;
   std::string model, reference_model, reward_model, data, output;
   index max_length = 0, max_prompt_length = 0, max_tokens = 4096;
+  index shortened_ = 0;  // responses that were cut
   compute machine;
 };
 

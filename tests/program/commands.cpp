@@ -74,6 +74,17 @@ TEST_CASE("score: pairs, completions, texts, ids") {
   for (std::size_t t = 0; t < 5; ++t) CHECK(flat[t + 2] == chosen["token_logps"][t]);  // … and as flat ids
 }
 
+TEST_CASE("score: responses that are cut are counted") {
+  const model_place place("score_cut");
+  write_text(place.folder / "data.jsonl", std::string(R"({"prompt": "Q:", "chosen": " yes", "rejected": " no, never"})") + "\n");
+  const outcome cut = place.run({"score", "--model", place.model, "--data", place.folder / "data.jsonl", "--max-length", "8"});
+  CHECK(cut.err.find("data.jsonl: 1 response cut to max_length") != std::string::npos);
+  CHECK(json_lines(cut.out)[0]["rejected"]["tokens"] == 5);
+  const outcome whole = place.run({"score", "--model", place.model, "--data", place.folder / "data.jsonl"});
+  CHECK(whole.err.find("max_length") == std::string::npos);
+  CHECK(json_lines(whole.out)[0]["rejected"]["tokens"] == 11);
+}
+
 TEST_CASE("score: another model as reference, without a tokenizer where ids are given") {
   const model_place place("score_reference");
   write_tiny_model(place.folder / "other", 2);
