@@ -56,12 +56,16 @@ struct compare_command {
     const lexicon toxic = toxicity_lexicon.empty() ? lexicon() : lexicon(toxicity_lexicon);
     std::vector<std::unique_ptr<model_folder>> folders;
     std::vector<std::vector<prompt_text>> prompts;  // each in the tokens of its model
+    std::size_t told = 0;
     for (const std::string& model : models) {
       folders.push_back(std::make_unique<model_folder>(model));
-      prompts.push_back(read_prompts(*folders.back(), data, reading));
+      prompts.push_back(read_prompts(*folders.back(), data, reading, &told));
+      require_room(*folders.back(), prompts.back(), how.text.max_new_tokens, how.text.max_length);
     }
     const model_folder reference_folder(reference_model);
     require_language_model("--reference-model", reference_folder);
+    std::vector<prompt_text> of_reference;
+    if (how.plain()) of_reference = read_prompts(reference_folder, data, reading, &told);
     if (!scores.reward_model.empty()) require_reward_model(scores.reward_model, model_folder(scores.reward_model));
     const output_folder place(output);
     atomic_file page((std::filesystem::path(output) / "comparison.html").string()),
@@ -72,7 +76,7 @@ struct compare_command {
       c.models.push_back(
           {.model = models[m],
            .answers = sample_answers(*open_session(machine, *folders[m]), *folders[m], prompts[m], how, options, models[m])});
-    add_log_ratios(c, reference_folder, prompts);
+    add_log_ratios(c, reference_folder, prompts, of_reference);
     add_verdicts(c);
     for (const contender& model : c.models) c.measured.push_back(measure(model, c.models[0], c.scored, toxic));
     add_notes(c);
@@ -110,7 +114,8 @@ struct compare_command {
                      "answers are not drawn from the models' own distributions, of which alone they tell the KL divergence");
   }
 
-  void add_log_ratios(comparison& c, const model_folder& folder, const std::vector<std::vector<prompt_text>>& prompts) const {
+  void add_log_ratios(comparison& c, const model_folder& folder, const std::vector<std::vector<prompt_text>>& prompts,
+                      std::span<const prompt_text> of_reference) const {
     if (!how.plain()) {
       c.notes.push_back(
           "KL is left out: with another temperature than 1, --top-k, --top-p, --min-p or --repetition-penalty, answers are not drawn from "
@@ -118,7 +123,6 @@ struct compare_command {
           "models' own distributions.");
       return;
     }
-    const std::vector<prompt_text> of_reference = read_prompts(folder, data, reading);
     const std::unique_ptr<session> reference = open_session(machine, folder);
     for (std::size_t m = 0; m < c.models.size(); ++m) {
       c.models[m].log_ratios = log_ratios(c.models[m].answers, prompts[m], *reference, folder, of_reference, max_tokens);

@@ -66,15 +66,11 @@ prompt_tree whole_sequence(const prompt_tree& tree) {
 
 /// Prompts as trees without responses, cut at their beginning.
 std::vector<prompt_tree> load_prompts(const std::string& path, const model_folder& folder, const data_rules& rules) {
+  std::vector<prompt_text> prompts = read_prompts(folder, path, {.max_prompt_length = rules.max_prompt_length});
+  require_room(folder, prompts, rules.max_new_tokens);
   std::vector<prompt_tree> trees;
   index line = 0;
-  for (prompt_text& prompt : read_prompts(folder, path, {.max_prompt_length = rules.max_prompt_length})) {
-    ++line;
-    if (prompt.ids.empty()) throw input_error(path + ": prompt " + std::to_string(line) + " has no tokens; give it a text");
-    if (static_cast<index>(prompt.ids.size()) >= rules.max_length)
-      throw input_error(path + ": prompt " + std::to_string(line) + " has " + std::to_string(prompt.ids.size()) + " tokens, which leaves no room for a response in the model's positions; shorten it, or give max_prompt_length");
-    trees.push_back({.prompt = std::move(prompt.ids), .line = line});
-  }
+  for (prompt_text& prompt : prompts) trees.push_back({.prompt = std::move(prompt.ids), .line = ++line});
   return trees;
 }
 

@@ -18,6 +18,7 @@ struct data_rules {
   bool drop_longer = false;          ///< leave examples out that max_length would cut
   bool drop_empty = false;           ///< leave examples without a completion out, instead of refusing them
   bool completion_only_loss = true;  ///< of demonstrations: predict the completion, not the prompt
+  index max_new_tokens = 1;          ///< of prompts: what is to be sampled behind them
 };
 
 /// A file's examples as trees, with a word on standard error of what was left out and what was cut. Throws input_error with file and

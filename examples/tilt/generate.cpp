@@ -55,6 +55,7 @@ struct generate_command {
     const model_folder folder(model);
     const std::vector<prompt_text> prompts =
         options.given("prompt") ? std::vector{prompt_of(folder, prompt, reading)} : read_prompts(folder, data, reading);
+    require_room(folder, prompts, text.max_new_tokens, text.max_length);
     const std::unique_ptr<session> model_session = open_session(machine, folder);
     result_writer results(output);
     sample_output samples(folder.tokenizer(), prompts, job.samples, {text.stop_strings, json, !reading.chat}, results);

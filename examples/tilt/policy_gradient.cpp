@@ -14,7 +14,7 @@ namespace tilt::program {
 namespace {
 
 constexpr const char* more = R"(
-Prompts are JSONL with "prompt" (a text or messages; pairs that have one will do), or lines of text. A step samples responses to some of them from the model
+Prompts are JSONL with "prompt" (a text or messages; pairs will do, with it or without), or lines of text. A step samples responses to some of them from the model
 itself, at temperature 1, has them judged by --reward-model (tilt reward makes one) or a --rule, and learns from them. The result is a model folder.
 )";
 

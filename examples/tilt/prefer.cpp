@@ -50,6 +50,7 @@ struct prefer_command {
     check();
     const model_folder folder(model);
     const std::vector<prompt_text> prompts = read_prompts(folder, data, reading);
+    require_room(folder, prompts, how.text.max_new_tokens, how.text.max_length);
     result_writer results(output);
     answer_lists answers = sample_answers(*open_session(machine, folder), folder, prompts, how, options, "answers");
     const left_out gone = keep_distinct(answers);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <tilt/scalar/config.hpp>
 #include <vector>
@@ -27,6 +28,7 @@ struct prompt_text {
   nlohmann::json given;         ///< as it was given: a text or messages
   std::vector<token> ids;       ///< what the model reads, cut where that was asked for
   bool conversational = false;  ///< whether the model's chat template was put around it
+  std::string where = {};       ///< "prompts.jsonl:3", or the option that gave it
 
   /// As a file of preferences has it: a text, or messages.
   nlohmann::json json() const {
@@ -38,8 +40,14 @@ struct prompt_text {
 /// A prompt as the model reads it. Throws input_error.
 prompt_text prompt_of(const model_folder& folder, const std::string& text, const prompt_options& how);
 
-/// The prompts of a file, or of standard input where the path is empty or "-": JSONL with "prompt" (a text or messages), or lines of text.
-/// A word on standard error says how many were cut. Throws input_error with the line.
-std::vector<prompt_text> read_prompts(const model_folder& folder, const std::string& path, const prompt_options& how);
+/// The prompts of a file, or of standard input where the path is empty or "-": JSONL with "prompt" (a text or messages) or with pairs, whose
+/// common beginning is taken; or lines of text. A word on standard error says how many were cut, but where `told`, which keeps that number
+/// for the next reading, has it already. Throws input_error with the line.
+std::vector<prompt_text> read_prompts(const model_folder& folder, const std::string& path, const prompt_options& how,
+                                      std::size_t* told = nullptr);
+
+/// Throws input_error, with file, line and remedy, on a prompt that leaves no room for max_new_tokens in the model's positions or for any in
+/// max_length (0: no bound). The last of the new tokens takes no position, as nothing is predicted from it.
+void require_room(const model_folder& folder, std::span<const prompt_text> prompts, index max_new_tokens, index max_length = 0);
 
 }  // namespace tilt::program

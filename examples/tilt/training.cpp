@@ -206,6 +206,7 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
                         "; give a reference with the model's tokenizer");
   }
   data_rules rules{c.max_length, c.max_prompt_length, c.drop_longer, c.drop_empty, c.completion_only_loss};
+  if (job.policy) rules.max_new_tokens = job.policy->options.max_new_tokens;
   const index positions = std::min(folder.config().max_position_embeddings,
                                    reference ? reference->config().max_position_embeddings : folder.config().max_position_embeddings);
   const bool lowered = rules.max_length > positions && !c.on_prompts;

@@ -69,11 +69,17 @@ TEST_CASE("generate and score: what cannot be sampled with, and counts that are 
   refused(place, {"--num-samples", "0"}, {"--num-samples", "0"});
   refused(place, {"--max-prompt-length: -1 is negative"}, {"--max-prompt-length", "-1"});
   refused(place, {"--threads: -1 is negative"}, {"--threads", "-1"});
-  refused(place, {"positions", "max_new_tokens"}, {"--max-new-tokens", "500"});
+  refused(place,
+          {"--prompt: the prompt has 3 tokens and with 500 new ones exceeds the model's 96 positions; lower --max-new-tokens, or cut "
+           "prompts with --max-prompt-length"},
+          {"--max-new-tokens", "500"});
+  refused(place, {"--prompt: the prompt has 3 tokens and with 117 new ones exceeds the model's 96 positions; lower --max-length, or"},
+          {"--max-length", "120"});
   refused(place, {"--data", "--prompt"}, {"--data", place.train});
 
   place.arguments = {"score", "--model", place.model, "--data", place.train, "--output", place.output};
-  for (const char* option : {"--max-length", "--max-prompt-length", "--threads"}) refused(place, {option, "-1 is negative"}, {option, "-1"});
+  for (const char* option : {"--max-length", "--max-prompt-length", "--threads"})
+    refused(place, {option, "-1 is negative"}, {option, "-1"});
 }
 
 TEST_CASE("missing files and options") {

@@ -295,6 +295,31 @@ TEST_CASE("generate, prefer: a prompt that is longer than max_prompt_length keep
       CHECK(std::find(texts.begin(), texts.end(), pair[answer].get<std::string>()) != texts.end());
 }
 
+TEST_CASE("generate: of pairs without a prompt it continues what they have in common, as training on them takes it") {
+  const model_place place("implicit_prompts");
+  json config = json::parse(contents(place.model / "tokenizer_config.json"));
+  config["chat_template"] =
+      "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}"
+      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+  write_text(place.model / "tokenizer_config.json", config.dump());
+  const auto said = [](const char* role, const char* content) { return json{{"role", role}, {"content", content}}; };
+  const auto generated = [&](const std::string& lines) {
+    return json_lines(place.run({"generate", "--model", place.model, "--json", "--max-new-tokens", "4"}, lines).out);
+  };
+  const auto implicit = generated(
+      json{{"chosen", "Q: the end"}, {"rejected", "Q: there"}}.dump() + "\n" +
+      json{{"chosen", {said("user", "Q"), said("assistant", "a")}}, {"rejected", {said("user", "Q"), said("assistant", "b")}}}.dump() +
+      "\n");
+  CHECK(implicit == generated(json{{"prompt", "Q: the"}}.dump() + "\n" + json{{"prompt", {said("user", "Q")}}}.dump() + "\n"));
+  REQUIRE(implicit.size() == 2);
+  CHECK(implicit[0]["prompt_ids"] == json{256, 'Q', ':', ' ', 't', 'h', 'e'});
+  CHECK(implicit[1]["prompt"] == "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n");
+  write_text(place.folder / "apart.jsonl", "Q:\n" + json{{"chosen", "yes"}, {"rejected", "no"}}.dump() + "\n");
+  const outcome apart = tilt_program(place.folder, {"generate", "--model", place.model, "--data", place.folder / "apart.jsonl"});
+  CHECK(apart.status == 2);
+  CHECK(apart.err.find("apart.jsonl:2: has no \"prompt\", and chosen and rejected have no beginning in common; ") != std::string::npos);
+}
+
 TEST_CASE("generate: stop strings, max_length, and text that is written as it grows") {
   const model_place place("generate_stop");
   const std::vector<std::string> base{"generate", "--model", place.model, "--prompt", "Q:", "--num-samples", "3"};

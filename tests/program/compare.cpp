@@ -173,8 +173,24 @@ TEST_CASE("compare: KL is left out where it cannot be told, and that is said") {
   CHECK(warm["notes"].dump().find("KL is left out") != std::string::npos);
 }
 
+TEST_CASE("compare: the prompts that were cut are counted once, not by each model") {
+  const workplace place = comparing("compare_cut");
+  const outcome result = place.run(with(by_letters, {"--max-prompt-length", "4"}));
+  INFO(result.err);
+  REQUIRE(result.status == 0);
+  const std::string said = "train.jsonl: 3 prompts cut to max_prompt_length\n";
+  const std::size_t first = result.err.find(said);
+  REQUIRE(first != std::string::npos);
+  CHECK(result.err.find("cut to max_prompt_length", first + said.size()) == std::string::npos);
+}
+
 TEST_CASE("compare: what cannot be compared is refused") {
   workplace place = comparing("compare_refused");
+  write_text(place.folder / "long.txt", "Q:\n" + std::string(100, 'p') + "\n");
+  workplace longer = place;
+  longer.leave_out("--data");
+  refused(longer, {"long.txt:2: the prompt has 101 tokens, more than the model's 96 positions; cut prompts with --max-prompt-length"},
+          with(by_letters, {"--data", place.folder / "long.txt"}));
   refused(place, {"--judge", "--rule", "--reward-model"});
   refused(place, {"--rule", "--reward-model", "both"}, {"--rule", "length", "--reward-model", place.model});
   refused(place, {"--reward-model", "no reward model"}, {"--reward-model", place.model});

@@ -279,6 +279,13 @@ TEST_CASE("iterate: what cannot be used is refused before anything is written") 
   refused(place, {"--margin"}, {"--margin", "1"});
   refused(place, {"--loss-type"}, {"--loss-type", "kto"});
   refused(place, {"--resume", "alone"}, {"--resume", place.folder / "nowhere"});
+  write_text(place.folder / "long.txt", "Q:\n" + std::string(92, 'p') + "\n");
+  workplace longer = place;
+  longer.leave_out("--eval");
+  refused(longer,
+          {"long.txt:2: the prompt has 93 tokens and with 6 new ones exceeds the model's 96 positions; lower --max-new-tokens, or cut "
+           "prompts with --max-prompt-length"},
+          {"--eval", place.folder / "long.txt"});
   write_text(place.folder / "bad.jsonl", "{\"prompt\": \"Q\", \"chosen\": \"a\", \"rejected\": \"b\"}\n{\"text\": \"no pair\"}\n");
   refused(place, {"bad.jsonl:2", "no pair"}, {"--mix", place.folder / "bad.jsonl"});
   place.leave_out("--rule");

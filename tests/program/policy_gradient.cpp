@@ -107,6 +107,21 @@ TEST_CASE("policy gradients: a rule judges as in tilt prefer, and prompts apart 
   }
 }
 
+TEST_CASE("policy gradients: prompts may be pairs without one, whose common beginning is taken") {
+  const policy_place place("policy_pairs", "reinforce");
+  works(place.run());
+  std::string pairs;
+  for (int i = 0; i < 7; ++i) {
+    std::string prompt(static_cast<std::size_t>(1 + i % 3), 'Q');
+    prompt.push_back(':');
+    pairs += json{{"chosen", std::string(prompt).append(" a")}, {"rejected", std::string(prompt).append(" b")}}.dump();
+    pairs += '\n';
+  }
+  write_text(place.train, pairs);
+  works(into(place, "pairs", {}));
+  CHECK(same(place, "out", "pairs"));
+}
+
 TEST_CASE("ppo: a value function that shares the policy's trunk is not saved with it") {
   const policy_place place("policy_shared", "ppo");
   works(place.run({"--share-value", "--save-steps", "2", "--entropy-coef", "0.01"}));
@@ -216,7 +231,10 @@ TEST_CASE("policy gradients: what is wrong is refused by name") {
   }
   SECTION("prompts that leave no room") {
     place.leave_out("--max-new-tokens");
-    no({"--max-new-tokens", "line 1", "positions"}, {"--max-new-tokens", "200"});
+    no({"train.jsonl:1: the prompt has 3 tokens and with 200 new ones exceeds the model's 96 positions; lower --max-new-tokens, or cut "
+        "prompts "
+        "with --max-prompt-length"},
+       {"--max-new-tokens", "200"});
   }
   SECTION("prompts") {
     write_text(place.train, "{\"text\": \"no prompt\"}\n");

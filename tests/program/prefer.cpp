@@ -157,6 +157,9 @@ TEST_CASE("prefer: options that cannot be used") {
   refused(place, {"--beta", "positive"}, {"--rule", "length", "--labels", "soft", "--beta", "0"});
   refused(place, {"--temperature", "twice"}, {"--rule", "length", "--temperature", "1", "1"});
   refused(place, {"--rule", "length"}, {"--rule", "lenght"});
+  write_text(place.folder / "prompts.jsonl", "Q:\n" + std::string(100, 'p') + "\n");
+  refused(place, {"prompts.jsonl:2: the prompt has 101 tokens, more than the model's 96 positions; cut prompts with --max-prompt-length"},
+          {"--rule", "length"});
 }
 
 TEST_CASE("prefer: the judge of examples/judge is believed, by scores and by choice") {
