@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <tilt/io/examples.hpp>
 #include <tilt/io/model_folder.hpp>
@@ -13,12 +14,15 @@ namespace {
 
 std::string plural(std::size_t count, const char* thing) { return std::to_string(count) + " " + thing + (count == 1 ? "" : "s"); }
 
-/// "3 (lines 2, 5, 9)".
-std::string lines_text(const std::vector<index>& lines) {
+/// "3 (lines 2, 5, 9)" of so many examples; a line that gave several of them is named once.
+std::string lines_text(std::vector<index> lines) {
+  const std::size_t examples = lines.size();
+  std::sort(lines.begin(), lines.end());
+  lines.erase(std::unique(lines.begin(), lines.end()), lines.end());
   std::string text;
   for (std::size_t i = 0; i < std::min<std::size_t>(lines.size(), 5); ++i) text += (i > 0 ? ", " : "") + std::to_string(lines[i]);
   if (lines.size() > 5) text += ", …";
-  return std::to_string(lines.size()) + " (line" + (lines.size() > 1 ? "s " : " ") + text + ")";
+  return std::to_string(examples) + " (line" + (lines.size() > 1 ? "s " : " ") + text + ")";
 }
 
 /// Lines of pairs whose two responses are the same tokens.
@@ -52,8 +56,8 @@ void tell(const std::string& path, const tokenize_report& r, const std::vector<i
   if (r.truncated_responses > 0) add(plural(static_cast<std::size_t>(r.truncated_responses), "response") + " cut to max_length");
   if (r.truncated_prompts > 0) add(plural(static_cast<std::size_t>(r.truncated_prompts), "prompt") + " cut to max_prompt_length");
   if (r.merged_boundaries > 0)
-    add(plural(static_cast<std::size_t>(r.merged_boundaries), "prompt") +
-        (r.merged_boundaries > 1 ? " end" : " ends") + " within a token, which then counts as the response's (a space between the two belongs to the response)");
+    add(plural(static_cast<std::size_t>(r.merged_boundaries), "prompt") + (r.merged_boundaries > 1 ? " end" : " ends") +
+        " within a token, which then counts as the response's (a space between the two belongs to the response)");
   if (!text.empty()) std::fprintf(stderr, "tilt: %s: %td of %td examples; %s\n", path.c_str(), r.kept, r.examples, text.c_str());
 }
 
@@ -80,7 +84,8 @@ std::vector<prompt_tree> load_data(const std::string& path, data_shape shape, co
   if (shape == data_shape::prompts) return load_prompts(path, folder, rules);
   const std::vector<example> examples = read_examples(path);
   const text_encoder encoder = folder.encoder();
-  const tokenize_options options{.max_length = rules.max_length, .max_prompt_length = rules.max_prompt_length, .drop_longer = rules.drop_longer};
+  const tokenize_options options{
+      .max_length = rules.max_length, .max_prompt_length = rules.max_prompt_length, .drop_longer = rules.drop_longer};
   tokenized_examples data;
   try {
     switch (shape) {
@@ -106,13 +111,14 @@ std::vector<prompt_tree> load_data(const std::string& path, data_shape shape, co
                       "; give it a text, or leave such examples out with --drop-empty");
   if (data.trees.empty()) {
     const std::string limit = " max_length (" + std::to_string(rules.max_length) + " tokens)";
-    const auto [why, remedy] =
-        !r.longer.empty()                ? std::pair("they are longer than" + limit, "give shorter ones or a larger max_length")
-        : !r.no_first_token.empty()      ? std::pair(std::string("their prompts have no tokens"), "give prompts")
-        : !r.undesirable.empty()         ? std::pair(std::string("their labels are false"), "give completions to imitate")
-        : !r.prompt_fills_length.empty() ? std::pair("their prompts fill" + limit, "give shorter ones, max_prompt_length or a larger max_length")
-                                         : std::pair(std::string("their completions are empty"), "give them texts");
-    throw input_error(path + ": none of its " + plural(static_cast<std::size_t>(r.examples), "example") + " can be used, as " + why + "; " + remedy);
+    const auto [why, remedy] = !r.longer.empty() ? std::pair("they are longer than" + limit, "give shorter ones or a larger max_length")
+                               : !r.no_first_token.empty() ? std::pair(std::string("their prompts have no tokens"), "give prompts")
+                               : !r.undesirable.empty()    ? std::pair(std::string("their labels are false"), "give completions to imitate")
+                               : !r.prompt_fills_length.empty()
+                                   ? std::pair("their prompts fill" + limit, "give shorter ones, max_prompt_length or a larger max_length")
+                                   : std::pair(std::string("their completions are empty"), "give them texts");
+    throw input_error(path + ": none of its " + plural(static_cast<std::size_t>(r.examples), "example") + " can be used, as " + why + "; " +
+                      remedy);
   }
   tell(path, r, without_prompt(examples), shape == data_shape::pairs ? equal_pairs(data.trees) : std::vector<index>{});
   if (shape == data_shape::demonstrations && !rules.completion_only_loss)

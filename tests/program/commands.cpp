@@ -161,6 +161,15 @@ TEST_CASE("dpo: what it finds in the data is said, with lines") {
   CHECK(shorter.find("tilt: max_length is ") == std::string::npos);
 }
 
+TEST_CASE("kto: a pair that cannot be used is told by its line once") {
+  const model_place place("kto_line_once");
+  const std::string long_prompt(120, 'p');
+  write_text(place.folder / "pairs.jsonl", tiny_pairs(3) + json{{"prompt", long_prompt}, {"chosen", "a"}, {"rejected", "b"}}.dump() + "\n");
+  const outcome result = place.run(
+      {"kto", "--model", place.model, "--train", place.folder / "pairs.jsonl", "--output", place.folder / "out", "--max-steps", "1"});
+  CHECK(result.err.find("6 of 8 examples; left out, as the prompt fills max_length: 2 (line 4)\n") != std::string::npos);
+}
+
 TEST_CASE("sft: of rankings the best response, and no completion that is labelled false") {
   const model_place place("sft_shapes");
   write_text(place.folder / "train.jsonl", R"({"prompt": "Q:", "responses": [" good", " bad"]})"
