@@ -109,7 +109,7 @@ struct policy_gradient_command {
     rule.check(options);
     if (rule) {
       choice.rule = [this](const std::string& text) { return rule(text); };
-      choice.rule_name = "the rule " + rule.described();
+      choice.rule_name = rule.described();
     }
     if (choice.share_value) options.refuse("value_model", "share_value puts the value function on the policy");
     if (auto* g = std::get_if<grpo>(&choice.method); g != nullptr && g->loss_type == grpo_loss_type::dr_grpo)

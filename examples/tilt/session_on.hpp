@@ -150,6 +150,7 @@ template <class B> class session_on final : public session {
     policy_gradient_options options = choice.options;
     options.end_tokens.assign(folder_->end_tokens().begin(), folder_->end_tokens().end());
     options.reward = choice.rule_name;
+    if (choice.rule) options.reward_option = "rule";
     std::optional<transformer<B>> judging;
     std::optional<reward_model<B>> judge;
     if (!choice.rule) {

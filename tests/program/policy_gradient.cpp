@@ -103,7 +103,10 @@ TEST_CASE("policy gradients: a rule judges as in tilt prefer, and prompts apart 
     works(into(place, "again", again));
     CHECK(same(place, "out", "again"));
     again[3] = "x";
-    refuses(into(place, "other", again), {"--reward-model", "keyword"});
+    refuses(into(place, "other", again), {"--rule: ", " with keyword \"\xEF\xBF\xBD\", and this one has keyword \"x\"; "});
+    again.erase(again.begin(), again.begin() + 4);
+    again.insert(again.end(), {"--reward-model", place.judge});
+    refuses(into(place, "other", again), {"--rule: ", " that had it at keyword \"\xEF\xBF\xBD\", where this one has none; resume with it"});
   }
 }
 

@@ -49,7 +49,8 @@ struct policy_gradient_options {
   double target_kl = 1;                              ///< when mean ½(log π − log π_old)² exceeds 1.5 times this
   double baseline_decay = 0.9;                       ///< of REINFORCE's running mean
   reward_scale scale_rewards = reward_scale::group;  ///< what GRPO's advantages are divided by
-  std::string reward = {};  ///< what the reward function is, in words or as a hash: a run is not resumed under another
+  std::string reward = {};                     ///< what the reward function is, in words or as a hash: a run is not resumed under another
+  std::string reward_option = "reward_model";  ///< the option that chose it, which is named where a run is not resumed
 
   /// Throws input_error naming the first option that cannot be used, or that the method does not use.
   void check(const policy_gradient& method) const;
@@ -102,7 +103,7 @@ inline std::vector<named_value> policy_gradient_options::values() const {
   const auto number = [](auto value) { return detail::exact_text(value); };
   std::string ends;
   for (const token id : end_tokens) ends.append(ends.empty() ? "" : " ").append(std::to_string(id));
-  return {{"reward_model", reward},
+  return {{reward_option, reward},
           {"end_tokens", ends},
           {"num_generations", number(num_generations)},
           {"max_new_tokens", number(max_new_tokens)},

@@ -28,12 +28,12 @@ struct run_identity {
     if (reference != now.reference) refuse("reference_model", "with another reference (the model that training began with, if none was named)", "resume with the same one");
     for (const named_value& s : settings) {
       const auto same = std::find_if(now.settings.begin(), now.settings.end(), [&s](const named_value& n) { return n.name == s.name; });
-      if (same == now.settings.end()) refuse(s.name, "that had it at " + s.value + ", where this one has none", "resume with the same loss");
+      if (same == now.settings.end()) refuse(s.name, "that had it at " + s.value + ", where this one has none", "resume with it");
       if (same->value != s.value) refuse(s.name, "with " + s.value + ", and this one has " + same->value, "resume with " + s.value);
     }
     for (const named_value& n : now.settings)
       if (std::none_of(settings.begin(), settings.end(), [&n](const named_value& s) { return n.name == s.name; }))
-        refuse(n.name, "that had none, where this one has " + n.value, "resume with the same loss");
+        refuse(n.name, "that had none, where this one has " + n.value, "resume without it");
   }
 };
 
