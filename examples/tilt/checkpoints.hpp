@@ -17,10 +17,11 @@ inline void require_no_model(const std::string& folder) {
 }
 
 /// The checkpoint that a run goes on from, empty for none. Throws input_error where the one that was asked for is not there, and
-/// where the output folder holds checkpoints of a run that is not to be resumed, or a model without them.
+/// where the output folder holds checkpoints of a run that is not to be resumed, or a model without them; a plan writes nothing there.
 inline std::string checkpoint_to_resume(const run_choice& c) {
   const auto latest = latest_checkpoint(c.output);
   if (!c.resume) {
+    if (c.plan) return "";
     if (latest) throw input_error(c.output + ": holds checkpoints of an earlier run; go on with it by --resume, or give another --output");
     require_no_model(c.output);
     return "";
@@ -31,6 +32,7 @@ inline std::string checkpoint_to_resume(const run_choice& c) {
     return c.resume_from;
   }
   if (latest) return latest->string();
+  if (c.plan) return "";
   require_no_model(c.output);
   std::fprintf(stderr, "tilt: %s has no checkpoint; the run begins at the beginning\n", c.output.c_str());
   return "";

@@ -194,8 +194,10 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
                 const std::string& place) {
   std::signal(SIGPIPE, SIG_IGN);  // a run goes on when nobody reads its messages any more
   const model_folder folder(c.model);
-  keep_apart(c.output, c.model, "--model");
-  if (!c.reference_model.empty()) keep_apart(c.output, c.reference_model, "--reference-model");
+  if (!c.plan) {
+    keep_apart(c.output, c.model, "--model");
+    if (!c.reference_model.empty()) keep_apart(c.output, c.reference_model, "--reference-model");
+  }
   std::optional<model_folder> reference;
   if (!c.reference_model.empty()) {
     reference.emplace(c.reference_model);

@@ -27,6 +27,12 @@ TEST_CASE("outputs that cannot be written") {
     const std::string weights = contents(out / "model.safetensors"), log = contents(out / "metrics.jsonl");
     refuses(place.run({"--output", out, "--beta", "1"}), {"--output", "trained", "holds a model already"});
     refuses(place.run({"--output", out, "--beta", "1", "--resume"}), {"--output", "trained", "holds a model already"});
+    for (const char* more : {"--shuffle", "--resume"}) {  // a plan writes nothing there
+      const outcome planned = place.run({"--output", out, "--plan", more});
+      INFO(planned.err);
+      CHECK(planned.status == 0);
+      CHECK(planned.out.find("\npeak ") != std::string::npos);
+    }
     CHECK((contents(out / "model.safetensors") == weights));
     CHECK((contents(out / "metrics.jsonl") == log));
   }
