@@ -29,14 +29,15 @@ std::string option_of(std::string_view name) {
 std::string unknown_argument(const CLI::App& command, const std::string& argument) {
   const std::string who = "tilt " + command.get_name();
   if (!argument.starts_with("-") || argument == "-")
-    return who + ": the argument " + quoted(argument) + " stands alone; options come as --name value" + data_option(command) + ", see " + who +
-           " --help";
+    return who + ": the argument " + quoted(argument) + " stands alone; options come as --name value" + data_option(command) + ", see " +
+           who + " --help";
   std::string name = argument.substr(0, argument.find('='));
   name.erase(0, name.find_first_not_of('-'));
   std::replace(name.begin(), name.end(), '-', '_');
   const std::string option = option_of(name);
   if (name == "data" || name == "train")
-    if (const std::string own = data_option(command); !own.empty()) return option + ": " + who + " has no such option; give the data" + own.substr(1);
+    if (const std::string own = data_option(command); !own.empty())
+      return option + ": " + who + " has no such option; give the data" + own.substr(1);
   std::vector<std::string> known{"--help"};
   for (settings* some : settings::everywhere()) {
     const std::vector<std::string> names = some->names(true);
@@ -44,7 +45,7 @@ std::string unknown_argument(const CLI::App& command, const std::string& argumen
     if (own)
       for (const std::string& n : names) known.push_back(option_of(n));
     else if (std::find(names.begin(), names.end(), name) != names.end())
-      return option + ": is an option of tilt " + some->command() + ", and " + who + " does not use it; leave it away";
+      return option + ": is an option of " + settings::commands_with(name, true) + ", and " + who + " does not use it; leave it away";
   }
   if (const trl_key known_there = look_up(name, true); known_there != trl_key::unknown)
     return option + ": TRL has this option and tilt does not" +

@@ -30,6 +30,22 @@ settings::settings(CLI::App& command) : command_(&command) {
   everywhere().push_back(this);
 }
 
+std::string settings::commands_with(const std::string& name, bool of_command_line) {
+  constexpr std::size_t most = 4;
+  std::vector<std::string> commands;
+  for (const settings* some : everywhere()) {
+    const std::vector<std::string> names = some->names(of_command_line);
+    if (std::find(names.begin(), names.end(), name) != names.end()) commands.push_back("tilt " + some->command());
+  }
+  std::sort(commands.begin(), commands.end());
+  std::string text;
+  for (std::size_t i = 0; i < std::min(commands.size(), most); ++i) {
+    const bool last = i + 1 == commands.size();
+    text += (i == 0 ? "" : last ? " and " : ", ") + commands[i];
+  }
+  return commands.size() > most ? text + " and others" : text;
+}
+
 setting* settings::find(std::string_view name) {
   for (setting& s : all_)
     if (s.name == name || std::find(s.spellings.begin(), s.spellings.end(), name) != s.spellings.end()) return &s;
@@ -98,7 +114,7 @@ bool settings::pass_over(const std::string& file, const std::string& key, const 
     const setting* theirs = other->find(key);
     if (other == this || theirs == nullptr || !theirs->in_file) continue;
     if (is_usual(value, theirs->usual)) return true;
-    throw input_error(file + key + " is an option of tilt " + other->command() + ", and tilt " + command() +
+    throw input_error(file + key + " is an option of " + commands_with(key, false) + ", and tilt " + command() +
                       " does not use it; leave it away");
   }
   std::vector<std::string> known = names(false);

@@ -43,6 +43,8 @@ class settings {
   explicit settings(CLI::App& command);
   /// All settings of the program, subcommand by subcommand: to say whose an option is.
   static std::vector<settings*>& everywhere();
+  /// "tilt dpo, tilt kto and tilt sweep", those that have the option, or the first four of them and a word that there are others.
+  static std::string commands_with(const std::string& name, bool of_command_line);
   settings(const settings&) = delete;
   settings& operator=(const settings&) = delete;
 

@@ -27,7 +27,15 @@ TEST_CASE("unknown subcommands and options have a nearest one") {
 
 TEST_CASE("options that would have no effect are refused by name") {
   const workplace place("bad_unused");
-  SECTION("of another method") { refused(place, {"--desirable-weight", "tilt kto"}, {"--desirable-weight", "2"}); }
+  SECTION("of another method") {
+    refused(place, {"--desirable-weight: is an option of tilt kto, and tilt dpo "}, {"--desirable-weight", "2"});
+    refused(place, {"--num-mini-batches: is an option of tilt grpo, tilt ppo and tilt rloo, and tilt dpo "}, {"--num-mini-batches", "2"});
+    refused(place, {"--max-new-tokens: is an option of tilt compare, tilt generate, tilt grpo, tilt iterate and others, and tilt dpo "},
+            {"--max-new-tokens", "2"});
+    write_text(place.folder / "other.json", R"({"num_mini_batches": 7})");
+    refused(place, {"other.json: num_mini_batches is an option of tilt grpo, tilt ppo and tilt rloo, and tilt dpo "},
+            {"--config", place.folder / "other.json"});
+  }
   SECTION("of another loss") { refused(place, {"--label-smoothing", "hinge"}, {"--loss-type", "hinge", "--label-smoothing", "0.1"}); }
   SECTION("a flag of another loss") { refused(place, {"--no-token-average", "sigmoid"}, {"--no-token-average"}); }
   SECTION("of another optimiser") { refused(place, {"--momentum", "optim"}, {"--momentum", "0.9"}); }

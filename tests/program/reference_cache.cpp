@@ -181,6 +181,6 @@ TEST_CASE("reference cache: where there is nothing to keep it is refused") {
   CHECK_FALSE(fs::exists(cache));
   for (const char* method : {"sft", "reward", "ppo", "rloo", "grpo", "reinforce", "iterate"}) {
     const outcome no = tilt_program(place.folder, {method, "--reference-cache", cache});
-    refuses(no, {"--reference-cache: is an option of tilt dpo", " does not use it"});
+    refuses(no, {"--reference-cache: is an option of tilt dpo and tilt kto, and tilt ", " does not use it"});
   }
 }
