@@ -147,6 +147,14 @@ TEST_CASE("examples") {
     with(good + R"({"prompt": "a", "chosen": "", "rejected": "b"})" + "\n", {"train.jsonl:3", "empty", "--drop-empty"});
   }
   SECTION("a list where an object should be") { with(good + "[1, 2]\n", {"train.jsonl:3"}); }
+  SECTION("a table") {
+    with("prompt,chosen,rejected\na,b,c\n", {"train.jsonl:1: looks like CSV; give JSONL, a line such as {\"prompt\": "});
+    with("\n\"prompt\";\"chosen\"\n\"a: b\";\"c\"\n", {"train.jsonl:2: looks like CSV; give JSONL"});
+    with("prompt\tchosen\trejected\r\na\tb\tc\r\n", {"train.jsonl:1: looks like TSV; give JSONL"});
+    for (const char* command : {"score", "check"})
+      refuses(tilt_program(place.folder, {command, "--model", place.model, "--data", place.train}), {"train.jsonl:1: looks like TSV; "});
+    with("prompt, chosen\n" + good, {"train.jsonl:1: is not valid JSON"});  // a line before the examples
+  }
   SECTION("an empty file") { with("", {"train.jsonl", "empty"}); }
   SECTION("a file of empty lines") { with("\n\n", {"train.jsonl"}); }
   SECTION("a score that the loss reads is missing") {

@@ -87,6 +87,7 @@ inline example_file read_example_rows(const std::filesystem::path& path) {
   };
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   if (first == std::string::npos) throw input_error(name + ": is empty; give at least one example");
+  detail::refuse_table(text, first, name);
   file.array = text[first] == '[';
   if (file.array) {
     if (!nlohmann::json::accept(text))

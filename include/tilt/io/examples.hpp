@@ -277,6 +277,19 @@ class example_reader {
   std::string place_;
 };
 
+/// Throws input_error for a table: its first line, from `first` on, names columns instead of being JSON, and no line of JSON follows.
+inline void refuse_table(std::string_view text, std::size_t first, const std::string& name) {
+  const std::size_t end = std::min(text.find_first_of("\r\n", first), text.size()), next = text.find_first_not_of(" \t\r\n", end);
+  const std::string_view header = text.substr(first, end - first);
+  const auto apart = [&header](char separator) { return header.find(separator) != std::string_view::npos; };
+  const char* const kind = apart('\t') ? "TSV" : apart(',') || apart(';') ? "CSV" : nullptr;
+  if (next != std::string_view::npos && text[next] == '{') return;
+  if (kind == nullptr || header.find_first_of("{}[]:") != std::string_view::npos) return;
+  throw input_error(
+      name + ":" + std::to_string(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(first), '\n') + 1) + ": looks like " +
+      kind + "; give JSONL, a line such as {\"prompt\": …, \"chosen\": …, \"rejected\": …} for each example, or a JSON array of them");
+}
+
 }  // namespace detail
 
 /// The rows of a JSONL file or of a JSON array, gzipped or not, in TRL's shapes (prompt/chosen/rejected, chosen/rejected, prompt/
@@ -294,11 +307,13 @@ inline std::vector<example> read_examples(const std::filesystem::path& path) {
                       ": is not valid UTF-8; convert the file to UTF-8");
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   if (first == std::string::npos) throw input_error(name + ": is empty; give at least one example");
+  detail::refuse_table(text, first, name);
   const auto parse = [&](std::string_view part, index line) {
     try {
       return nlohmann::json::parse(part);
     } catch (const nlohmann::json::parse_error& fault) {
-      throw input_error(place(line) + ": is not valid JSON, from byte " + std::to_string(fault.byte) + " of the line on; repair or remove it");
+      throw input_error(place(line) + ": is not valid JSON, from byte " + std::to_string(fault.byte) +
+                        " of the line on; repair or remove it");
     } catch (const nlohmann::json::exception&) {
       throw input_error(place(line) + ": has a number that is too large; repair or remove the line");
     }
