@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 #include "program.hpp"
 #include "support/catch.hpp"
@@ -480,6 +481,18 @@ TEST_CASE("help and versions") {
   }
   CHECK(tilt_program(folder, {"--version"}).out.rfind("tilt ", 0) == 0);
   CHECK(tilt_program(folder, {}).status == 2);
+}
+
+TEST_CASE("the scripts tell their usage and end") {
+  const fs::path folder = scratch_folder("help_of_scripts");
+  for (const std::string script : {"demo", "test"})
+    for (const std::string help : {"--help", "-h"}) {
+      const std::string command = std::string("scripts/") + script, said = (folder / "said").string();
+      REQUIRE(std::system((std::string(TILT_SOURCE_DIR "/") + command + " " + help + " > '" + said + "' 2>&1").c_str()) == 0);
+      const std::string text = contents(said);
+      CHECK(text.starts_with(command + " ["));
+      CHECK(std::count(text.begin(), text.end(), '\n') == 1);
+    }
 }
 
 TEST_CASE("dpo: several losses, weighted") {
