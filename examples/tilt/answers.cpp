@@ -11,6 +11,7 @@
 #include <tilt/io/text_stream.hpp>
 #include <utility>
 
+#include "interruption.hpp"
 #include "kept_lines.hpp"
 #include "progress.hpp"
 
@@ -81,6 +82,7 @@ answer_lists sample_answers(session& model, const model_folder& folder, std::spa
     job.sampling.temperature = how.temperatures[i];
     job.seed = how.seed + i;
     job.watch = [&](const sampled_token& t) {
+      interruption::heed();
       text_stream& stream = streams[t.request - first][static_cast<std::size_t>(t.sample)];
       stream.append(t.id);
       return stream.stopped();

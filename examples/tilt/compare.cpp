@@ -12,6 +12,7 @@
 
 #include "commands.hpp"
 #include "comparison_page.hpp"
+#include "interruption.hpp"
 #include "output_folder.hpp"
 #include "run_settings.hpp"
 #include "scorer.hpp"
@@ -67,6 +68,7 @@ struct compare_command {
     std::vector<prompt_text> of_reference;
     if (how.plain()) of_reference = read_prompts(reference_folder, data, reading, &told);
     if (!scores.reward_model.empty()) require_reward_model(scores.reward_model, model_folder(scores.reward_model));
+    const interruption stop;
     const output_folder place(output);
     atomic_file page((std::filesystem::path(output) / "comparison.html").string()),
         numbers((std::filesystem::path(output) / "comparison.json").string());

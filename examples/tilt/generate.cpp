@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "interruption.hpp"
 #include "progress.hpp"
 #include "prompts.hpp"
 #include "run_settings.hpp"
@@ -56,6 +57,7 @@ struct generate_command {
     const std::vector<prompt_text> prompts =
         options.given("prompt") ? std::vector{prompt_of(folder, prompt, reading)} : read_prompts(folder, data, reading);
     require_room(folder, prompts, text.max_new_tokens, text.max_length);
+    const interruption stop;
     const std::unique_ptr<session> model_session = open_session(machine, folder);
     result_writer results(output);
     sample_output samples(folder.tokenizer(), prompts, job.samples, {text.stop_strings, json, !reading.chat}, results);
@@ -66,7 +68,10 @@ struct generate_command {
     job.max_new_tokens = text.max_new_tokens;
     job.max_length = text.max_length;
     job.sampling = text.sampling;
-    job.watch = [&](const sampled_token& t) { return samples.add(t); };
+    job.watch = [&](const sampled_token& t) {
+      interruption::heed();
+      return samples.add(t);
+    };
     const bool shows_texts = (output.empty() || output == "-") && isatty(STDOUT_FILENO) != 0;
     std::optional<progress> bar;
     if (prompts.size() > 1 && !shows_texts)

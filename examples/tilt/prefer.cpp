@@ -8,6 +8,7 @@
 
 #include "answers.hpp"
 #include "commands.hpp"
+#include "interruption.hpp"
 #include "pair_making.hpp"
 #include "prompts.hpp"
 #include "run_settings.hpp"
@@ -51,6 +52,7 @@ struct prefer_command {
     const model_folder folder(model);
     const std::vector<prompt_text> prompts = read_prompts(folder, data, reading);
     require_room(folder, prompts, how.text.max_new_tokens, how.text.max_length);
+    const interruption stop;
     result_writer results(output);
     answer_lists answers = sample_answers(*open_session(machine, folder), folder, prompts, how, options, "answers");
     const left_out gone = keep_distinct(answers);

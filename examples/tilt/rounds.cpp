@@ -11,6 +11,7 @@
 
 #include "checkpoints.hpp"
 #include "data.hpp"
+#include "interruption.hpp"
 #include "output_folder.hpp"
 #include "setting_text.hpp"
 #include "table.hpp"
@@ -138,13 +139,19 @@ int rounds::run() {
     for (index k = 0; k <= c_.rounds; ++k)
       if (fs::exists(folder(k))) sweep(folder(k));
   }
-  for (index k = 0; k <= c_.rounds; ++k) {
-    if (k > 0) {
-      make_preferences_of(k);
-      if (const int status = train(k); status != 0) return status;
+  const interruption stop;
+  try {
+    for (index k = 0; k <= c_.rounds; ++k) {
+      if (k > 0) {
+        make_preferences_of(k);
+        if (const int status = train(k); status != 0) return status;
+      }
+      evaluations_.push_back(evaluation(k));
+      tell(k);
     }
-    evaluations_.push_back(evaluation(k));
-    tell(k);
+  } catch (const interrupted&) {
+    std::fprintf(stderr, "tilt: interrupted; what was done is in %s; go on by the same command with --resume\n", c_.run.output.c_str());
+    return 130;
   }
   return 0;
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "interruption.hpp"
 #include "progress.hpp"
 #include "run_settings.hpp"
 #include "scorer.hpp"
@@ -66,6 +67,7 @@ struct score_command {
     if (!reward_model.empty()) require_reward_model(reward_model, model_folder(reward_model));
     const std::vector<example> examples = read_examples(data);
     const std::vector<prompt_tree> trees = laid_out(examples, folder);
+    const interruption stop;
     result_writer results(output);
     found all;
     if (!reward_model.empty()) all.rewards = of_another(reward_model, folder, trees, "reward", &session::rewards);
@@ -97,7 +99,10 @@ struct score_command {
   std::vector<double> values_of(const model_folder& folder, const std::vector<prompt_tree>& trees, const char* name, reading read) const {
     const std::unique_ptr<session> model_session = open_session(machine, folder);
     progress bar(name, static_cast<index>(trees.size()), {.unit = "examples"});
-    return ((*model_session).*read)(trees, max_tokens, [&](index done) { bar.update(done); });
+    return ((*model_session).*read)(trees, max_tokens, [&](index done) {
+      interruption::heed();
+      bar.update(done);
+    });
   }
   std::vector<double> of_another(const std::string& path, const model_folder& folder, const std::vector<prompt_tree>& trees,
                                  const char* name, reading read) const {

@@ -47,6 +47,7 @@ template <class B> class session_on final : public session {
     trainer_type run =
         reference ? trainer_type(model_, *reference, std::move(objective), o) : trainer_type(model_, std::move(objective), o);
     if (!o.reference_cache.empty()) keep_reference(run, job.told);
+    run.watch_reference(job.reference_read);
     memory_plan plan = run.plan(job.train, job.eval);
     if (!job.resume_from.empty()) plan.checkpoint = plan.parameters + plan.optimizer;
     if (!job.planned(plan)) return {};

@@ -10,7 +10,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -20,6 +19,7 @@
 
 #include "checkpoints.hpp"
 #include "data.hpp"
+#include "interruption.hpp"
 #include "output_folder.hpp"
 #include "progress.hpp"
 #include "run_log.hpp"
@@ -152,32 +152,6 @@ void save_whole(session& model, const fs::path& place) {
   }
 }
 
-/// For as long as it lives, SIGINT and SIGTERM are noted instead of ending the process; the second one ends it.
-class interruption {
- public:
-  interruption() {
-    noted_ = 0;
-    struct sigaction action {};
-    action.sa_handler = [](int) { noted_ = 1; };
-    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
-    for (std::size_t s = 0; s < std::size(signals); ++s) {
-      ::sigaction(signals[s], nullptr, &before_[s]);
-      if (before_[s].sa_handler != SIG_IGN) ::sigaction(signals[s], &action, nullptr);  // nohup, or a shell's background
-    }
-  }
-  interruption(const interruption&) = delete;
-  ~interruption() {
-    for (std::size_t s = 0; s < std::size(signals); ++s) ::sigaction(signals[s], &before_[s], nullptr);
-  }
-
-  bool noted() const { return noted_ != 0; }
-
- private:
-  static constexpr int signals[] = {SIGINT, SIGTERM};
-  static inline volatile std::sig_atomic_t noted_ = 0;
-  struct sigaction before_[std::size(signals)] = {};
-};
-
 }  // namespace
 
 int run_training(settings& s, run_choice& c, const std::function<void(training_job&)>& choose) {
@@ -232,11 +206,11 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
   }
 
   std::unique_ptr<run_log> log;
-  std::unique_ptr<progress> bar;
-  std::optional<interruption> interrupted;
+  std::unique_ptr<progress> bar, reading;
+  std::optional<interruption> stop;
   run_clock took;
-  const double examples = std::min(static_cast<double>(c.options.batch_size * c.options.gradient_accumulation_steps),
-                                   static_cast<double>(train.size()));
+  const double examples =
+      std::min(static_cast<double>(c.options.batch_size * c.options.gradient_accumulation_steps), static_cast<double>(train.size()));
   double expected = 0;  // MB; 0 where it is not known
   job.planned = [&](const memory_plan& plan) {
     expected = expected_peak_mb(plan);
@@ -244,8 +218,16 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
     return !c.plan;
   };
   job.told = [](const std::string& sentence) { std::fprintf(stderr, "tilt: %s\n", sentence.c_str()); };
+  job.reference_read = [&](index done, index count) {
+    interruption::heed();
+    if (done == 0) {
+      std::fprintf(stderr, "tilt: log-probabilities of the reference for %td examples …\n", count);
+      reading = std::make_unique<progress>("reference", count, progress_options{.unit = "examples"});
+    }
+    reading->update(done);
+    if (done == count) reading.reset();  // whose last line says how long it took
+  };
   job.begun = [&](index done, index total, index planned) {
-    interrupted.emplace();  // before, nothing would be lost
     if (expected > 0) std::fprintf(stderr, "tilt: %.0f MB of memory are expected at the peak\n", expected);
     if (lowered) std::fprintf(stderr, "tilt: max_length is %td, the model's positions\n", positions);
     log = std::make_unique<run_log>(c.output, done, job.options.eval_steps > 0);
@@ -264,8 +246,9 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
     if (!step.evaluation.empty()) bar->message("step " + std::to_string(step.step) + ": " + note_of(step.evaluation, "eval "));
     if (!step.stopped.empty()) bar->message("stopped after step " + std::to_string(step.step) + ": " + std::string(step.stopped));
   };
-  job.interrupted = [&] { return interrupted->noted(); };
+  job.interrupted = [] { return interruption::noted(); };
   std::string left_at;
+  if (!c.plan) stop.emplace();
   try {
     left_at = model->train(job);
   } catch (const input_error& e) { throw input_error(s.reword(e.what())); }
@@ -275,7 +258,7 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
     std::fprintf(stderr, "tilt: interrupted; the run so far is in %s; go on by the same command with --resume\n", left_at.c_str());
     return 130;
   }
-  interrupted.reset();
+  stop.reset();
   if (place.empty())
     model->save(c.output);
   else

@@ -330,6 +330,22 @@ TEST_CASE("generate: of pairs without a prompt it continues what they have in co
   CHECK(apart.err.find("apart.jsonl:2: has no \"prompt\", and chosen and rejected have no beginning in common; ") != std::string::npos);
 }
 
+TEST_CASE("generate: interrupted, it says so and leaves nothing half written") {
+  const model_place place("generate_interrupted");
+  std::string prompts;
+  for (int i = 0; i < 2000; ++i) prompts += "Q" + std::to_string(i) + "\n";
+  write_text(place.folder / "prompts.txt", prompts);
+  fs::create_directory(place.folder / "out");
+  const outcome stopped = tilt_program(place.folder,
+                                       {"generate", "--model", place.model, "--data", place.folder / "prompts.txt", "--max-new-tokens",
+                                        "64", "--num-samples", "4", "--output", place.folder / "out" / "samples"},
+                                       {.signal = SIGTERM, .signal_when = place.folder / "out"});
+  INFO(stopped.err);
+  CHECK(stopped.status == 130);
+  CHECK(stopped.err.find("tilt: interrupted; ") != std::string::npos);
+  CHECK(fs::is_empty(place.folder / "out"));
+}
+
 TEST_CASE("generate: stop strings, max_length, and text that is written as it grows") {
   const model_place place("generate_stop");
   const std::vector<std::string> base{"generate", "--model", place.model, "--prompt", "Q:", "--num-samples", "3"};

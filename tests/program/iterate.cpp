@@ -229,6 +229,20 @@ TEST_CASE("iterate: killed while a round samples or scores, it makes no answer a
   CHECK(foreign.err.find("answers.part:1") != std::string::npos);
 }
 
+TEST_CASE("iterate: interrupted while it samples, it says how to go on") {
+  workplace place = iterating("iterate_interrupted");
+  std::string prompts;
+  for (int i = 0; i < 400; ++i) prompts += std::string(static_cast<std::size_t>(1 + i % 7), 'Q') + std::to_string(i) + "\n";
+  write_text(place.train, prompts);
+  const fs::path part = place.output / "round-1" / "answers.part";
+  const outcome stopped = place.run({}, {.signal = SIGINT, .signal_when = part});
+  INFO(stopped.err);
+  CHECK(stopped.status == 130);
+  CHECK(stopped.err.find("tilt: interrupted; ") != std::string::npos);
+  CHECK(stopped.err.find("--resume\n") != std::string::npos);
+  CHECK(fs::exists(part));
+}
+
 TEST_CASE("iterate: a run goes on after any stage, does nothing twice, and may have more rounds") {
   const workplace place = iterating("iterate_stages");
   works(into(place, "whole"));

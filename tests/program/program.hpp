@@ -37,7 +37,7 @@ struct run_options {
   std::filesystem::path output = {};  ///< where standard output goes; empty: it is returned
   std::uint64_t largest_file = 0;     ///< bytes that a file may have (RLIMIT_FSIZE), 0: any
   double kill_after = 0;              ///< seconds until SIGKILL, 0: never
-  int signal = 0;                     ///< sent once the file `signal_when` has something in it, 0: none
+  int signal = 0;                     ///< sent once the file `signal_when`, or a file in that folder, has something in it, 0: none
   std::filesystem::path signal_when = {};
 };
 
@@ -47,6 +47,15 @@ struct outcome {
   double seconds = 0;
   double peak_memory_mb = 0;  ///< resident, of this process alone
 };
+
+/// Whether the file, or one in the folder, has something in it.
+inline bool has_contents(const std::filesystem::path& place) {
+  std::error_code absent;
+  if (!std::filesystem::is_directory(place, absent)) return std::filesystem::file_size(place, absent) > 0 && !absent;
+  for (const auto& entry : std::filesystem::directory_iterator(place, absent))
+    if (entry.is_regular_file(absent) && has_contents(entry.path())) return true;
+  return false;
+}
 
 /// Runs `tilt` with arguments and waits for it. `scratch` takes its streams.
 inline outcome tilt_program(const std::filesystem::path& scratch, const std::vector<std::string>& arguments,
@@ -82,9 +91,7 @@ inline outcome tilt_program(const std::filesystem::path& scratch, const std::vec
   rusage used{};
   bool ended = false;
   if (options.signal != 0) {
-    std::error_code absent;
-    while (!ended &&
-           !(std::filesystem::exists(options.signal_when) && std::filesystem::file_size(options.signal_when, absent) > 0 && !absent)) {
+    while (!ended && !has_contents(options.signal_when)) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
       ended = ::wait4(child, &status, WNOHANG, &used) == child;
     }

@@ -146,6 +146,21 @@ TEST_CASE("interrupted, a run saves what it has and says how to go on") {
   }
 }
 
+TEST_CASE("interrupted before its first step, a run leaves nothing") {
+  const resumable runs("resume_reference", {"dpo"});
+  write_text(runs.folder / "train.jsonl", tiny_pairs(6000));  // which take the reference long enough
+  std::vector<std::string> all = runs.arguments;
+  all.insert(all.end(), {"--output", runs.folder / "out", "--reference-cache", runs.folder / "cache"});
+  for (const int signal : {SIGINT, SIGTERM}) {
+    fs::remove(runs.folder / "stderr");
+    const outcome stopped = tilt_program(runs.folder, all, {.signal = signal, .signal_when = runs.folder / "stderr"});
+    INFO(stopped.err);
+    CHECK(stopped.status == 130);
+    CHECK(stopped.err.find("tilt: interrupted; the same command begins again\n") != std::string::npos);
+    CHECK_FALSE(fs::exists(runs.folder / "out"));
+  }
+}
+
 TEST_CASE("killed at random moments, a run loses nothing") {
   const resumable runs("resume_killed", {"dpo", "--save-steps", "1", "--save-total-limit", "2"});
   const outcome whole = runs.run("whole");

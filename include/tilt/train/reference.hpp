@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -72,6 +73,8 @@ template <class B> class reference_model {
 
   /// Has log-probabilities outlive the run.
   void store_in(reference_store<T> store) { store_ = std::move(store); }
+  /// Is told how far each pass over examples is (trainer::watch_reference).
+  void watch(std::function<void(index done, index count)> watch) { watch_ = std::move(watch); }
   bool stored() const { return static_cast<bool>(store_.find); }
 
   bool online() const { return scoring_.has_value(); }
@@ -138,7 +141,7 @@ template <class B> class reference_model {
     for (const bool mismatched : {false, true}) {
       if (mismatched && !needs_.mismatched) continue;
       pass_limits of_these = limits;
-      const response_places places = lay_out_examples(pairs_.count, max_tokens_, laying_down(mismatched), [&](const packed_trees& pack) {
+      const response_places places = lay_out_examples(pairs_.count, max_tokens_, laying_down(mismatched), [&](const packed_trees& pack, index) {
         of_these = max(of_these, pass_limits::of(pack));
       });
       if (!stored() || !store_.holds(key_of(mismatched), places.count())) limits = of_these;
@@ -206,13 +209,20 @@ template <class B> class reference_model {
   }
   /// Of the examples that are looked at: out of the store, or else computed and kept there.
   reference_cache<T> log_probabilities(bool mismatched) {
-    if (!store_.find) return score_examples(*source_, pairs_.count, max_tokens_, laying_down(mismatched));
+    if (!store_.find) return computed(mismatched);
     const reference_key key = key_of(mismatched);
-    response_places places = lay_out_examples(pairs_.count, max_tokens_, laying_down(mismatched), [](const packed_trees&) {});
+    response_places places = lay_out_examples(pairs_.count, max_tokens_, laying_down(mismatched), [](const packed_trees&, index) {});
     if (auto kept = store_.find(key, places.count())) return {std::move(places), std::move(*kept)};
-    reference_cache<T> fresh = score_examples(*source_, pairs_.count, max_tokens_, laying_down(mismatched));
+    reference_cache<T> fresh = computed(mismatched);
     store_.keep(key, fresh.logps());
     return fresh;
+  }
+  reference_cache<T> computed(bool mismatched) {
+    const auto tell = [this](index done) {
+      if (watch_) watch_(done, pairs_.count);
+    };
+    tell(0);
+    return score_examples(*source_, pairs_.count, max_tokens_, laying_down(mismatched), tell);
   }
   static std::string backend_text() {
     if constexpr (requires { B::name; })
@@ -239,6 +249,7 @@ template <class B> class reference_model {
   index max_tokens_, max_length_, group_;
   std::uint64_t weights_ = 0;
   reference_store<T> store_;
+  std::function<void(index done, index count)> watch_;
   std::optional<transformer<B>> frozen_;
   std::optional<pass<B>> scoring_;
   std::vector<std::unique_ptr<known_examples>> known_;

@@ -51,7 +51,8 @@ template <class T> struct reference_store {
   std::function<void(const reference_key& key, std::span<const T> logps)> keep;
 };
 
-/// Lays examples down in packs of at most max_tokens, `lay_down(packs, i)` for example i of `count`, and calls `use(pack)` for each of them.
+/// Lays examples down in packs of at most max_tokens, `lay_down(packs, i)` for example i of `count`, and calls `use(pack, done)` for each of
+/// them; done: about how many examples it and those before it hold, in the end all.
 template <class LayDown, class Use>
 response_places lay_out_examples(index count, index max_tokens, const LayDown& lay_down, const Use& use) {
   constexpr index examples_at_once = 256;
@@ -62,7 +63,7 @@ response_places lay_out_examples(index count, index max_tokens, const LayDown& l
     packs.clear();
     for (index i = from; i < end; ++i) lay_down(packs, i);
     for (index p = 0; p < packs.size(); ++p) {
-      use(packs[p]);
+      use(packs[p], from + (end - from) * (p + 1) / packs.size());
       const index before = places.count();
       for (std::size_t r = 1; r < packs[p].response_begin.size(); ++r) places.tokens.push_back(before + packs[p].response_begin[r]);
     }
@@ -72,14 +73,16 @@ response_places lay_out_examples(index count, index max_tokens, const LayDown& l
 }
 
 /// Runs a model over the examples' packs and keeps every response token's log-probability. O(tokens) memory for the result, one pack's
-/// activations beside it.
-template <class B, class LayDown>
-reference_cache<typename B::scalar> score_examples(transformer<B>& model, index count, index max_tokens, const LayDown& lay_down) {
+/// activations beside it. After each pack `watch(done)` is told how many examples are done.
+template <class B, class LayDown, class Watch>
+reference_cache<typename B::scalar> score_examples(transformer<B>& model, index count, index max_tokens, const LayDown& lay_down,
+                                                   const Watch& watch) {
   pass<B> scoring(model, pass_kind::inference);
   std::vector<typename B::scalar> logps;
-  response_places places = lay_out_examples(count, max_tokens, lay_down, [&](const packed_trees& pack) {
+  response_places places = lay_out_examples(count, max_tokens, lay_down, [&](const packed_trees& pack, index done) {
     scoring.forward(pack);
     logps.insert(logps.end(), scoring.logps().begin(), scoring.logps().end());
+    watch(done);
   });
   return {std::move(places), std::move(logps)};
 }

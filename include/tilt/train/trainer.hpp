@@ -44,7 +44,7 @@ template <class B, class Objective> class trainer {
   /// an earlier run it goes on after that run's last step, to the bit; the policy must hold the weights that the earlier run began with. If
   /// that one had spent its kl_budget, and the budget is no larger now, the one report is of its last step and says so.
   step_range run(std::span<const prompt_tree> train, std::span<const prompt_tree> eval = {}, const training_state<T>* resume = nullptr) {
-    prepare(train, eval);
+    prepare(train, eval, resume);
     if (resume != nullptr) restore(*resume);
     started_ = step_ > 0;
     stop_to_tell_ = budget_spent();
@@ -85,6 +85,10 @@ template <class B, class Objective> class trainer {
 
   /// Where a cached reference's log-probabilities outlive the run. `keep_reference` (train/reference_files.hpp) sets it.
   void store_reference_in(reference_store<T> store) { gradient_.reference().store_in(std::move(store)); }
+
+  /// Is told of each pass of a cached reference: of 0 examples before it begins, then of those that are done, in the end all. What it throws
+  /// ends the run before its first step.
+  void watch_reference(std::function<void(index done, index count)> watch) { gradient_.reference().watch(std::move(watch)); }
 
   /// Writes the checkpoint of the step that was done last, whatever save_steps says, and tells where; for a run that is to end here and
   /// to go on later.
@@ -144,7 +148,7 @@ template <class B, class Objective> class trainer {
 
   B& backend() const { return policy_->backend(); }
 
-  void prepare(std::span<const prompt_tree> train, std::span<const prompt_tree> eval) {
+  void prepare(std::span<const prompt_tree> train, std::span<const prompt_tree> eval, const training_state<T>* resume) {
     if (!options_.output_dir.empty() && !writer_)
       throw input_error("output_dir: the trainer does not know how to write checkpoints; call keep_checkpoints(trainer) of tilt/train/checkpoint.hpp");
     if (!options_.reference_cache.empty() && !gradient_.reference().stored())
@@ -157,11 +161,12 @@ template <class B, class Objective> class trainer {
     schedule_ = schedule_of(options_, plan_->total_steps);
     schedule_.check();
     order_.emplace(plan_->examples, options_.shuffle, options_.seed);
+    identify();
+    if (resume != nullptr) require_same_run(*resume);  // before the reference's pass, which may take long
     measure(train_, eval_);
     if (!eval_.empty()) gradient_.select(eval_, step_ == 0);
     gradient_.select(train_, step_ == 0);
     reserve();
-    identify();
   }
 
   void identify() {
@@ -173,11 +178,13 @@ template <class B, class Objective> class trainer {
     identity_.settings.push_back({"loss_type", std::string(objective_.name())});
     for (const named_value& value : objective_.hyper_parameters()) identity_.settings.push_back(value);
   }
-  void restore(const training_state<T>& s) {
+  void require_same_run(const training_state<T>& s) const {
     s.identity.require(identity_, s.origin);
     if (static_cast<index>(s.weights.size()) != policy_->size()) throw input_error(s.origin + ": its model has another size; resume with the same model");
     if (s.step > plan_->total_steps)
       throw input_error("max_steps: " + s.origin + " is at step " + std::to_string(s.step) + " and this run has " + std::to_string(plan_->total_steps) + " steps; give more");
+  }
+  void restore(const training_state<T>& s) {
     const std::size_t loss_values = step_loss_.state().size();
     if (s.window.size() < loss_values) throw input_error(s.origin + ": its metrics are incomplete; take another checkpoint");
     window_.restore({s.window.begin(), s.window.end() - static_cast<std::ptrdiff_t>(loss_values)});
