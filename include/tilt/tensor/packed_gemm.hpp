@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <tilt/scalar/packet.hpp>
 #include <tilt/tensor/few_rows_gemm.hpp>
@@ -26,13 +27,15 @@ template <packet P> class packed_gemm {
   // with packets of 64 bytes.
   static constexpr int rows = sizeof(P) >= 64 ? 14 : 6;
   static constexpr int columns = 2 * P::size;
-  // A block of A stays in a second-level cache, a panel of B in the first-level one.
-  static constexpr index depth_block = 256;
+  // A block of A stays in a second-level cache, a panel of B and one of A in the first-level one.
+  static constexpr index depth_block = 192;
   static constexpr index row_block = rows * (sizeof(P) >= 64 ? 16 : 20);
   static constexpr index column_block = columns * (2048 / static_cast<index>(sizeof(P)));
+  static constexpr index kept_elements = index{1} << 18;  // of B: 1 MB of floats
+  static_assert(column_block * depth_block <= kept_elements);
 
   /// Elements of scratch memory that one thread needs.
-  static constexpr index workspace = (row_block + column_block) * depth_block;
+  static constexpr index workspace = row_block * depth_block + kept_elements;
 
   /// c = a·b, or c += a·b, on the calling thread. c must not overlap a or b.
   static void multiply(matrix_view<const scalar> a, matrix_view<const scalar> b, matrix_view<scalar> c, bool accumulate, scalar* scratch) {
@@ -64,6 +67,16 @@ template <packet P> class packed_gemm {
         else
           tile_n = rounded_up((tile_n + 1) / 2, columns), right = (n + tile_n - 1) / tile_n;
       }
+      // Tiles may as well be rows alone, and each thread copy B once, as much of it as fits: if that copies less.
+      const index depth = a.extent[1], fits = kept_elements / rounded_up(std::max<index>(n, 1), columns);
+      if (down * right > 1 && fits >= std::min(depth, 2 * depth_block) && m + pool.size() * n < right * m + down * n) {
+        const index chunks = (depth + fits - 1) / fits, deep = (depth + chunks - 1) / chunks;
+        for (index k = 0; k < depth; k += deep) {
+          const index count = std::min(deep, depth - k);
+          by_rows(pool, column_range(a, k, count), row_range(b, k, count), c, accumulate || k > 0, scratch);
+        }
+        return;
+      }
     }
     pool.run(down * right, [&](index job, int thread) {
       const index i = job / right * tile_m, j = job % right * tile_n, height = std::min(tile_m, m - i), width = std::min(tile_n, n - j);
@@ -78,6 +91,36 @@ template <packet P> class packed_gemm {
   static constexpr index jobs_per_thread = 4;
 
   static constexpr index rounded_up(index n, index unit) { return (n + unit - 1) / unit * unit; }
+
+  /// Blocks of the inner dimension, about equal.
+  static index block_depth(index depth) {
+    const index blocks = std::max<index>(1, (depth + depth_block - 1) / depth_block);
+    return std::max<index>(1, (depth + blocks - 1) / blocks);
+  }
+
+  /// How by_panels finds B: to be packed block by block, to be packed whole and kept, or kept by the call before.
+  enum class packing { by_blocks, whole, kept };
+
+  /// Tiles of C that are whole rows, so that B is packed once by each thread that takes one, and A once in all. B: at most kept_elements.
+  template <worker_pool Pool>
+  static void by_rows(Pool& pool, matrix_view<const scalar> a, matrix_view<const scalar> b, matrix_view<scalar> c, bool accumulate,
+                      scalar* scratch) {
+    const index m = c.extent[0], n = c.extent[1], wanted = jobs_per_thread * pool.size();
+    const index pieces = (m + wanted * row_block - 1) / (wanted * row_block) * wanted;
+    const index height = std::max(rounded_up((m + pieces - 1) / pieces, rows), index{4 * rows});
+    std::atomic<index> next{0};  // not the pool's own jobs, as a thread has to know that it has B already
+    pool.run(pool.size(), [&](index, int thread) {
+      packing how = packing::whole;
+      for (index i; (i = next.fetch_add(height, std::memory_order_relaxed)) < m; how = packing::kept) {
+        const index count = std::min(height, m - i);
+        const auto part = row_range(c, i, count);
+        if (n <= P::size)
+          by_panels<1>(row_range(a, i, count), b, part, accumulate, scratch + thread * workspace, how);
+        else
+          by_panels<2>(row_range(a, i, count), b, part, accumulate, scratch + thread * workspace, how);
+      }
+    });
+  }
 
   /// A panel of A or B: element (r, k), of `rows` or a kernel's columns, lies at data[r·across + k·along].
   struct panel {
@@ -101,26 +144,29 @@ template <packet P> class packed_gemm {
     }
     if (few_rows_gemm<P>::takes(a, b)) return few_rows_gemm<P>::multiply(a, b, c, accumulate);
     if (n <= P::size)
-      by_panels<1>(a, b, c, accumulate, scratch);
+      by_panels<1>(a, b, c, accumulate, scratch, packing::by_blocks);
     else
-      by_panels<2>(a, b, c, accumulate, scratch);
+      by_panels<2>(a, b, c, accumulate, scratch, packing::by_blocks);
   }
 
   /// With a micro-kernel of N packets in width.
   template <int N>
-  static void by_panels(matrix_view<const scalar> a, matrix_view<const scalar> b, matrix_view<scalar> c, bool accumulate, scalar* scratch) {
+  static void by_panels(matrix_view<const scalar> a, matrix_view<const scalar> b, matrix_view<scalar> c, bool accumulate, scalar* scratch,
+                        packing how) {
     constexpr index width = N * P::size;
-    const index m = c.extent[0], n = c.extent[1], depth = a.extent[1];
+    const index m = c.extent[0], n = c.extent[1], depth = a.extent[1], deep = block_depth(depth);
+    const bool keeps = how != packing::by_blocks;
     // Few rows: each panel of B is used once, so it should not leave the first cache, and is read in place where that is possible.
-    const bool few = m <= rows, b_in_place = few && b.stride[1] == 1, a_in_place = in_place(a, (n + width - 1) / width);
-    const index wide = few ? 2 * width : column_block;
-    scalar *const packed_a = scratch, *const packed_b = scratch + row_block * depth_block;
-    for (index k = 0; k < depth; k += depth_block) {
-      const index kc = std::min(depth_block, depth - k);
+    const bool few = m <= rows && !keeps, b_in_place = few && b.stride[1] == 1, a_in_place = in_place(a, (n + width - 1) / width);
+    const index wide = few ? 2 * width : keeps ? rounded_up(n, width) : column_block;
+    scalar* const packed_a = scratch;
+    for (index k = 0; k < depth; k += deep) {
+      const index kc = std::min(deep, depth - k);
       const bool from_c = accumulate || k > 0;
+      scalar* const packed_b = scratch + row_block * depth_block + (keeps ? k * wide : 0);
       for (index j = 0; j < n; j += wide) {
         const index nc = std::min(wide, n - j), whole = b_in_place ? nc / width * width : 0;
-        if (whole < nc)
+        if (whole < nc && how != packing::kept)
           pack<width>(&b.data[k * b.stride[0] + (j + whole) * b.stride[1]], b.stride[1], b.stride[0], nc - whole, kc, packed_b);
         for (index i = 0; i < m; i += row_block) {
           const index mc = std::min(row_block, m - i), unpacked = a_in_place ? mc / rows * rows : 0;
