@@ -48,8 +48,8 @@ struct training_job {
   const model_folder* reference = nullptr;          ///< null: the model as it is now
   std::string resume_from;                          ///< a checkpoint's folder; empty: from the beginning
   std::function<bool(const memory_plan&)> planned;  ///< the memory to come, before it is there; false: no run
-  /// Of the pass of a cached reference: how many examples are done, 0 before the first. It may throw.
-  std::function<void(index done, index count)> reference_read;
+  /// Of a cached reference's pass over examples, or over their mismatched pairs: how many are done, 0 before the first. It may throw.
+  std::function<void(index done, index count, bool mismatched)> reference_read;
   std::function<void(index done, index total, index planned)> begun;  ///< planned: steps of the run that wrote the checkpoint, else total
   std::function<void(const step_report&)> log;  ///< a step's lines: before its checkpoint is there, and again when it is done
   std::function<void(const step_report&)> stepped;

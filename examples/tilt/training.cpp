@@ -218,11 +218,12 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
     return !c.plan;
   };
   job.told = [](const std::string& sentence) { std::fprintf(stderr, "tilt: %s\n", sentence.c_str()); };
-  job.reference_read = [&](index done, index count) {
+  job.reference_read = [&](index done, index count, bool mismatched) {
     interruption::heed();
     if (done == 0) {
-      std::fprintf(stderr, "tilt: log-probabilities of the reference for %td examples …\n", count);
-      reading = std::make_unique<progress>("reference", count, progress_options{.unit = "examples"});
+      const char* const what = mismatched ? "mismatched pairs" : "examples";
+      std::fprintf(stderr, "tilt: log-probabilities of the reference for %td %s …\n", count, what);
+      reading = std::make_unique<progress>("reference", count, progress_options{.unit = what});
     }
     reading->update(done);
     if (done == count) reading.reset();  // whose last line says how long it took

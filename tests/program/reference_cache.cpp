@@ -109,7 +109,9 @@ TEST_CASE("reference cache: what is not the same is computed anew") {
 
 TEST_CASE("reference cache: kto has its mismatched pairs beside") {
   const cached_runs runs("reference_cache_kto");
-  runs.same_bits({}, "kto");
+  const std::string said = runs.same_bits({}, "kto").err;
+  CHECK(said.find("tilt: log-probabilities of the reference for 24 examples …\n") != std::string::npos);
+  CHECK(said.find("tilt: log-probabilities of the reference for 24 mismatched pairs …\n") != std::string::npos);
   CHECK(runs.files().size() == 2);
   CHECK(runs.same_bits({"--beta", "0.5"}, "kto").taken);
   CHECK(runs.files().size() == 2);

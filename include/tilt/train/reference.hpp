@@ -74,7 +74,7 @@ template <class B> class reference_model {
   /// Has log-probabilities outlive the run.
   void store_in(reference_store<T> store) { store_ = std::move(store); }
   /// Is told how far each pass over examples is (trainer::watch_reference).
-  void watch(std::function<void(index done, index count)> watch) { watch_ = std::move(watch); }
+  void watch(std::function<void(index done, index count, bool mismatched)> watch) { watch_ = std::move(watch); }
   bool stored() const { return static_cast<bool>(store_.find); }
 
   bool online() const { return scoring_.has_value(); }
@@ -218,8 +218,8 @@ template <class B> class reference_model {
     return fresh;
   }
   reference_cache<T> computed(bool mismatched) {
-    const auto tell = [this](index done) {
-      if (watch_) watch_(done, pairs_.count);
+    const auto tell = [this, mismatched](index done) {
+      if (watch_) watch_(done, pairs_.count, mismatched);
     };
     tell(0);
     return score_examples(*source_, pairs_.count, max_tokens_, laying_down(mismatched), tell);
@@ -249,7 +249,7 @@ template <class B> class reference_model {
   index max_tokens_, max_length_, group_;
   std::uint64_t weights_ = 0;
   reference_store<T> store_;
-  std::function<void(index done, index count)> watch_;
+  std::function<void(index done, index count, bool mismatched)> watch_;
   std::optional<transformer<B>> frozen_;
   std::optional<pass<B>> scoring_;
   std::vector<std::unique_ptr<known_examples>> known_;

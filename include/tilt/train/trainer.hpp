@@ -86,9 +86,9 @@ template <class B, class Objective> class trainer {
   /// Where a cached reference's log-probabilities outlive the run. `keep_reference` (train/reference_files.hpp) sets it.
   void store_reference_in(reference_store<T> store) { gradient_.reference().store_in(std::move(store)); }
 
-  /// Is told of each pass of a cached reference: of 0 examples before it begins, then of those that are done, in the end all. What it throws
-  /// ends the run before its first step.
-  void watch_reference(std::function<void(index done, index count)> watch) { gradient_.reference().watch(std::move(watch)); }
+  /// Is told of each pass of a cached reference, over examples or over their mismatched pairs: of 0 of them before it begins, then of those
+  /// that are done, in the end all. What it throws ends the run before its first step.
+  void watch_reference(std::function<void(index done, index count, bool mismatched)> watch) { gradient_.reference().watch(std::move(watch)); }
 
   /// Writes the checkpoint of the step that was done last, whatever save_steps says, and tells where; for a run that is to end here and
   /// to go on later.
