@@ -182,7 +182,7 @@ struct check_command {
 
   /// What is wrong with a row that cannot be read; damaged characters are a matter of encoding as well.
   static void add_unreadable(const example_file& file, const example_row& row, std::vector<finding>& out) {
-    finding f{"unreadable", row.line, "the row "};
+    finding f{"unreadable", row.line, row.fault.starts_with("the ") ? "" : "the row "};
     f.what += row.fault;
     const std::string_view bytes = file.bytes(row);
     if (detail::utf8_fault(bytes) != bytes.size()) {

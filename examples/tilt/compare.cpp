@@ -61,7 +61,7 @@ struct compare_command {
     for (const std::string& model : models) {
       folders.push_back(std::make_unique<model_folder>(model));
       prompts.push_back(read_prompts(*folders.back(), data, reading, &told));
-      require_room(*folders.back(), prompts.back(), how.text.max_new_tokens, how.text.max_length);
+      require_room(folders.back()->config().max_position_embeddings, prompts.back(), how.text.max_new_tokens, how.text.max_length);
     }
     const model_folder reference_folder(reference_model);
     require_language_model("--reference-model", reference_folder);

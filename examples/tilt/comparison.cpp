@@ -74,10 +74,9 @@ std::optional<std::vector<std::vector<double>>> log_ratios(const answer_lists& a
   }
   progress bar("reference", static_cast<index>(trees.size()), {.unit = "prompts"});
   return find_values<std::vector<double>>(trees.size(), scored_at_once, kept, [&](std::size_t first, std::size_t some) {
-    const std::vector<double> logps = reference.score(std::span(trees).subspan(first, some), max_tokens, [&](index done) {
-      interruption::heed();
-      bar.update(static_cast<index>(first) + done);
-    });
+    interruption::heed();  // between batches, as what was computed is kept
+    const std::vector<double> logps = reference.score(std::span(trees).subspan(first, some), max_tokens,
+                                                      [&](index done) { bar.update(static_cast<index>(first) + done); });
     std::vector<std::vector<double>> ratios(some);
     auto at = logps.begin();
     for (std::size_t p = 0; p < some; ++p)

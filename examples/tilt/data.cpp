@@ -71,7 +71,7 @@ prompt_tree whole_sequence(const prompt_tree& tree) {
 /// Prompts as trees without responses, cut at their beginning.
 std::vector<prompt_tree> load_prompts(const std::string& path, const model_folder& folder, const data_rules& rules) {
   std::vector<prompt_text> prompts = read_prompts(folder, path, {.max_prompt_length = rules.max_prompt_length});
-  require_room(folder, prompts, rules.max_new_tokens);
+  require_room(rules.max_length, prompts, rules.max_new_tokens);
   std::vector<prompt_tree> trees;
   index line = 0;
   for (prompt_text& prompt : prompts) trees.push_back({.prompt = std::move(prompt.ids), .line = ++line});

@@ -56,7 +56,7 @@ struct generate_command {
     const model_folder folder(model);
     const std::vector<prompt_text> prompts =
         options.given("prompt") ? std::vector{prompt_of(folder, prompt, reading)} : read_prompts(folder, data, reading);
-    require_room(folder, prompts, text.max_new_tokens, text.max_length);
+    require_room(folder.config().max_position_embeddings, prompts, text.max_new_tokens, text.max_length);
     const interruption stop;
     const std::unique_ptr<session> model_session = open_session(machine, folder);
     result_writer results(output);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <atomic>
 #include <csignal>
 #include <cstddef>
 #include <iterator>
@@ -17,7 +18,7 @@ class interruption {
  public:
   interruption() {
     struct sigaction noting {};
-    noting.sa_handler = [](int) { noted_ = 1; };
+    noting.sa_handler = [](int) { noted_ = true; };
     noting.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
     for (std::size_t s = 0; s < std::size(signals); ++s) {
       ::sigaction(signals[s], nullptr, &before_[s]);
@@ -29,7 +30,7 @@ class interruption {
     for (std::size_t s = 0; s < std::size(signals); ++s) ::sigaction(signals[s], &before_[s], nullptr);
   }
 
-  static bool noted() { return noted_ != 0; }
+  static bool noted() { return noted_; }
   /// For the callbacks of long work: throws `interrupted` where a signal was noted, so that what is half written goes as it does after an error.
   static void heed() {
     if (noted()) throw interrupted();
@@ -37,7 +38,9 @@ class interruption {
 
  private:
   static constexpr int signals[] = {SIGINT, SIGTERM};
-  static inline volatile std::sig_atomic_t noted_ = 0;
+  // The handler may run on any thread.
+  static inline std::atomic<bool> noted_{false};
+  static_assert(std::atomic<bool>::is_always_lock_free);
   struct sigaction before_[std::size(signals)] = {};
 };
 

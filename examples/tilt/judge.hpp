@@ -13,6 +13,8 @@
 #include <tilt/error.hpp>
 #include <vector>
 
+#include "interruption.hpp"
+
 namespace tilt::program {
 
 /// A prompt and the answers that a judge is to compare.
@@ -52,6 +54,7 @@ inline std::vector<std::vector<double>> judge(const std::string& command, const 
   int status = 0;
   while (::waitpid(child, &status, 0) < 0)
     if (errno != EINTR) refuse("is lost (" + std::string(std::strerror(errno)) + ")", "run it again");
+  interruption::heed();  // a signal from the keyboard is the judge's too, which is then not to blame
   if (WIFSIGNALED(status)) refuse("was killed by signal " + std::to_string(WTERMSIG(status)), "see what it says on standard error");
   if (WEXITSTATUS(status) == 127) refuse("its command is not found", "give one that a shell can run");
   if (WEXITSTATUS(status) != 0) refuse("ended with status " + std::to_string(WEXITSTATUS(status)), "see what it says on standard error");

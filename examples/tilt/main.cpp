@@ -117,9 +117,9 @@ int main(int argc, char** argv) {
     const int status = run(argc, argv);
     if (std::fflush(stdout) != 0) return complain("standard output: cannot be written (is the disk full?); make room, or give --output", 2);
     return status;
-  } catch (const interrupted&) { return complain("interrupted; the same command begins again", 130); } catch (const tilt::input_error& e) {
-    return complain(e.what(), 2);
-  } catch (const std::bad_alloc&) {
+  } catch (const interrupted&) {
+    return complain("interrupted; the same command may be given again", 130);
+  } catch (const tilt::input_error& e) { return complain(e.what(), 2); } catch (const std::bad_alloc&) {
     return complain("there is not enough memory; lower --max-tokens or --batch-size, or take a smaller model", 1);
   } catch (const std::exception& e) { return complain(e.what(), 1); }
 }

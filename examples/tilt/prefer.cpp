@@ -51,7 +51,7 @@ struct prefer_command {
     check();
     const model_folder folder(model);
     const std::vector<prompt_text> prompts = read_prompts(folder, data, reading);
-    require_room(folder, prompts, how.text.max_new_tokens, how.text.max_length);
+    require_room(folder.config().max_position_embeddings, prompts, how.text.max_new_tokens, how.text.max_length);
     const interruption stop;
     result_writer results(output);
     answer_lists answers = sample_answers(*open_session(machine, folder), folder, prompts, how, options, "answers");

@@ -53,7 +53,8 @@ prompt_text prompt_of_line(const model_folder& folder, const std::string& line, 
   if (!value.is_object()) return whole_prompt(folder, line, chat);
   if (value.contains("prompt") && value["prompt"].is_string()) return whole_prompt(folder, value["prompt"].get<std::string>(), chat);
   if (value.contains("prompt") && value["prompt"].is_array()) return conversation(folder, value["prompt"]);
-  if (!value.contains("prompt") && value.contains("chosen") && value.contains("rejected")) return implicit_prompt(folder, value, chat);
+  const bool given = value.contains("prompt") && !value["prompt"].is_null();
+  if (!given && value.contains("chosen") && value.contains("rejected")) return implicit_prompt(folder, value, chat);
   throw input_error("has no \"prompt\"; write {\"prompt\": \"a text\"} or {\"prompt\": [{\"role\": \"user\", \"content\": \"a text\"}]}");
 }
 
@@ -88,8 +89,7 @@ std::vector<prompt_text> read_prompts(const model_folder& folder, const std::str
   return prompts;
 }
 
-void require_room(const model_folder& folder, std::span<const prompt_text> prompts, index max_new_tokens, index max_length) {
-  const index positions = folder.config().max_position_embeddings;
+void require_room(index positions, std::span<const prompt_text> prompts, index max_new_tokens, index max_length) {
   for (const prompt_text& p : prompts) {
     const auto length = static_cast<index>(p.ids.size()), room = max_length > 0 ? max_length - length : max_new_tokens;
     const std::string has = p.where + ": the prompt has " + std::to_string(length) + " tokens",

@@ -48,6 +48,6 @@ std::vector<prompt_text> read_prompts(const model_folder& folder, const std::str
 
 /// Throws input_error, with file, line and remedy, on a prompt that leaves no room for max_new_tokens in the model's positions or for any in
 /// max_length (0: no bound). The last of the new tokens takes no position, as nothing is predicted from it.
-void require_room(const model_folder& folder, std::span<const prompt_text> prompts, index max_new_tokens, index max_length = 0);
+void require_room(index positions, std::span<const prompt_text> prompts, index max_new_tokens, index max_length = 0);
 
 }  // namespace tilt::program

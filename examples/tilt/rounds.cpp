@@ -59,7 +59,7 @@ rounds::rounds(settings& options, const rounds_choice& choice, training_job job)
   prompts_ = read_prompts(start_, c_.run.train, how);
   eval_prompts_ = c_.eval.empty() ? prompts_ : read_prompts(start_, c_.eval, how);
   for (const auto& prompts : {std::span(prompts_), std::span(eval_prompts_)})
-    require_room(start_, prompts, c_.how.text.max_new_tokens, c_.how.text.max_length);
+    require_room(start_.config().max_position_embeddings, prompts, c_.how.text.max_new_tokens, c_.how.text.max_length);
   if (!c_.run.reference_model.empty()) require_language_model("--reference-model", model_folder(c_.run.reference_model));
   if (!c_.scores.reward_model.empty()) require_reward_model(c_.scores.reward_model, model_folder(c_.scores.reward_model));
   if (!c_.mix.empty()) {

@@ -33,10 +33,8 @@ std::vector<double> rewards_of(const model_folder& folder, std::span<const promp
   const std::unique_ptr<session> model = open_session(machine, folder);
   progress bar("reward", static_cast<index>(trees.size()), {.unit = unit});
   return find_values<double>(trees.size(), scored_at_once, kept, [&](std::size_t first, std::size_t some) {
-    return model->rewards(trees.subspan(first, some), max_tokens, [&](index done) {
-      interruption::heed();
-      bar.update(static_cast<index>(first) + done);
-    });
+    interruption::heed();  // between batches, as what was computed is kept
+    return model->rewards(trees.subspan(first, some), max_tokens, [&](index done) { bar.update(static_cast<index>(first) + done); });
   });
 }
 

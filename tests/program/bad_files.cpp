@@ -153,6 +153,7 @@ TEST_CASE("examples") {
     with("prompt\tchosen\trejected\r\na\tb\tc\r\n", {"train.jsonl:1: looks like TSV; give JSONL"});
     for (const char* command : {"score", "check"})
       refuses(tilt_program(place.folder, {command, "--model", place.model, "--data", place.train}), {"train.jsonl:1: looks like TSV; "});
+    with("Once upon a time, there was a cat.\nOnce a dog ran.\n", {"train.jsonl:1: is not valid JSON"});
     with("prompt, chosen\n" + good, {"train.jsonl:1: is not valid JSON"});  // a line before the examples
   }
   SECTION("an empty file") { with("", {"train.jsonl", "empty"}); }

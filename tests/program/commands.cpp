@@ -317,7 +317,7 @@ TEST_CASE("generate: of pairs without a prompt it continues what they have in co
     return json_lines(place.run({"generate", "--model", place.model, "--json", "--max-new-tokens", "4"}, lines).out);
   };
   const auto implicit = generated(
-      json{{"chosen", "Q: the end"}, {"rejected", "Q: there"}}.dump() + "\n" +
+      json{{"prompt", nullptr}, {"chosen", "Q: the end"}, {"rejected", "Q: there"}}.dump() + "\n" +
       json{{"chosen", {said("user", "Q"), said("assistant", "a")}}, {"rejected", {said("user", "Q"), said("assistant", "b")}}}.dump() +
       "\n");
   CHECK(implicit == generated(json{{"prompt", "Q: the"}}.dump() + "\n" + json{{"prompt", {said("user", "Q")}}}.dump() + "\n"));

@@ -116,6 +116,20 @@ TEST_CASE("prefer: a reward model's scores are those of tilt score, soft labels 
   CHECK(trained.status == 0);
 }
 
+TEST_CASE("prefer: a signal while the judge works is heeded when that ends, whatever it ends with") {
+  const workplace place = preferring("prefer_judge_interrupted");
+  const fs::path begun = place.folder / "begun";
+  for (const char* end : {"0", "1"}) {
+    fs::remove(begun);
+    const std::string judge = judge_script(place, "slow.sh", "echo yes > '" + begun.string() + "'\nsleep 1\nexit " + end + "\n");
+    const outcome stopped = place.run({"--judge", judge}, {.signal = SIGTERM, .signal_when = begun});
+    INFO(stopped.err);
+    CHECK(stopped.status == 130);
+    CHECK(stopped.err.find("tilt: interrupted; ") != std::string::npos);
+    CHECK_FALSE(fs::exists(place.output));
+  }
+}
+
 TEST_CASE("prefer: a judge that cannot be used is refused in one sentence") {
   const workplace place = preferring("prefer_bad_judge");
   const auto with = [&](const char* script, std::initializer_list<const char*> words) {

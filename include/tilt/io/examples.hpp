@@ -284,7 +284,7 @@ inline void refuse_table(std::string_view text, std::size_t first, const std::st
   const auto apart = [&header](char separator) { return header.find(separator) != std::string_view::npos; };
   const char* const kind = apart('\t') ? "TSV" : apart(',') || apart(';') ? "CSV" : nullptr;
   if (next != std::string_view::npos && text[next] == '{') return;
-  if (kind == nullptr || header.find_first_of("{}[]:") != std::string_view::npos) return;
+  if (kind == nullptr || header.find_first_of("{}[]: ") != std::string_view::npos) return;  // text has spaces
   throw input_error(
       name + ":" + std::to_string(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(first), '\n') + 1) + ": looks like " +
       kind + "; give JSONL, a line such as {\"prompt\": …, \"chosen\": …, \"rejected\": …} for each example, or a JSON array of them");

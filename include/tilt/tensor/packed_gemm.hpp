@@ -31,7 +31,7 @@ template <packet P> class packed_gemm {
   static constexpr index depth_block = 192;
   static constexpr index row_block = rows * (sizeof(P) >= 64 ? 16 : 20);
   static constexpr index column_block = columns * (2048 / static_cast<index>(sizeof(P)));
-  static constexpr index kept_elements = index{1} << 18;  // of B: 1 MB of floats
+  static constexpr index kept_elements = (index{1} << 20) / static_cast<index>(sizeof(scalar));  // of B
   static_assert(column_block * depth_block <= kept_elements);
 
   /// Elements of scratch memory that one thread needs.
@@ -67,9 +67,10 @@ template <packet P> class packed_gemm {
         else
           tile_n = rounded_up((tile_n + 1) / 2, columns), right = (n + tile_n - 1) / tile_n;
       }
-      // Tiles may as well be rows alone, and each thread copy B once, as much of it as fits: if that copies less.
+      // Tiles may as well be rows alone, and each thread copy B once, as much of it as fits: if that copies less, and if there are some for
+      // each thread.
       const index depth = a.extent[1], fits = kept_elements / rounded_up(std::max<index>(n, 1), columns);
-      if (down * right > 1 && fits >= std::min(depth, 2 * depth_block) && m + pool.size() * n < right * m + down * n) {
+      if (m >= 3 * pool.size() * least_height && fits >= std::min(depth, 2 * depth_block) && m + pool.size() * n < right * m + down * n) {
         const index chunks = (depth + fits - 1) / fits, deep = (depth + chunks - 1) / chunks;
         for (index k = 0; k < depth; k += deep) {
           const index count = std::min(deep, depth - k);
@@ -89,6 +90,7 @@ template <packet P> class packed_gemm {
   static constexpr index worth_sharing = index{1} << 19;           // multiplications; some 10 µs
   static constexpr index worth_reading_together = index{1} << 16;  // elements; some 10 µs too
   static constexpr index jobs_per_thread = 4;
+  static constexpr index least_height = 4 * rows;  // of a tile that is whole rows
 
   static constexpr index rounded_up(index n, index unit) { return (n + unit - 1) / unit * unit; }
 
@@ -107,7 +109,7 @@ template <packet P> class packed_gemm {
                       scalar* scratch) {
     const index m = c.extent[0], n = c.extent[1], wanted = jobs_per_thread * pool.size();
     const index pieces = (m + wanted * row_block - 1) / (wanted * row_block) * wanted;
-    const index height = std::max(rounded_up((m + pieces - 1) / pieces, rows), index{4 * rows});
+    const index height = std::max(rounded_up((m + pieces - 1) / pieces, rows), least_height);
     std::atomic<index> next{0};  // not the pool's own jobs, as a thread has to know that it has B already
     pool.run(pool.size(), [&](index, int thread) {
       packing how = packing::whole;

@@ -87,7 +87,7 @@ template <class B, class Objective> class trainer {
   void store_reference_in(reference_store<T> store) { gradient_.reference().store_in(std::move(store)); }
 
   /// Is told of each pass of a cached reference, over examples or over their mismatched pairs: of 0 of them before it begins, then of those
-  /// that are done, in the end all. What it throws ends the run before its first step.
+  /// that are done, in the end all. What it throws ends run() or evaluate().
   void watch_reference(std::function<void(index done, index count, bool mismatched)> watch) { gradient_.reference().watch(std::move(watch)); }
 
   /// Writes the checkpoint of the step that was done last, whatever save_steps says, and tells where; for a run that is to end here and
