@@ -117,7 +117,6 @@ TEST_CASE("demo: what cannot be used is refused before any work") {
     CHECK(result.status == 2);
     CHECK(result.err.starts_with("tilt: "));
     CHECK(result.err.find('\n') == result.err.size() - 1);
-    CHECK(result.seconds < 5);
   }
 }
 

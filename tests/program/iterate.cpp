@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // tilt iterate: what a round writes, that a run goes on after whatever stopped it, to the same bits, and what is refused.
-#include <cstdlib>
-#include <random>
 #include <set>
 
 #include "bad_input.hpp"
+#include "killing.hpp"
 
 using namespace tilt::test;
 using nlohmann::json;
@@ -151,22 +150,9 @@ TEST_CASE("iterate: a run that was killed, at whatever moment, goes on to the sa
   works(whole);
   std::vector<std::string> again = saving;
   again.push_back("--resume");
-  std::mt19937 engine(13);
-  std::uniform_real_distribution<double> moment(0.1 * whole.seconds, 0.9 * whole.seconds);
-  const char* asked = std::getenv("TILT_KILLS");
-  const int kills = asked != nullptr ? std::atoi(asked) : 6;
-  int killed = 0;
-  for (int i = 0; i < kills; ++i) {
-    fs::remove_all(place.folder / "killed");
-    for (int tries = 0; tries < 3 && into(place, "killed", again, moment(engine)).status != 0; ++tries) ++killed;
-    works(into(place, "killed", again));
-    same(place, "whole", "killed");
-    for (const auto& file : fs::recursive_directory_iterator(place.folder / "killed")) {
-      INFO("left over: " << file.path());
-      CHECK(file.path().string().find(".tmp") == std::string::npos);
-    }
-  }
-  CHECK(killed > kills / 2);
+  kill_at_random_moments(
+      6, place.folder / "killed", whole.seconds, [&](double after) { return into(place, "killed", again, after); },
+      [&] { same(place, "whole", "killed"); });
 }
 
 TEST_CASE("iterate: killed while a round samples or scores, it makes no answer again that it had") {

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // tilt ppo, rloo, grpo and reinforce: what they write, that they go on after whatever stopped them, and what they refuse.
-#include <cstdlib>
-#include <random>
-
 #include "bad_input.hpp"
+#include "killing.hpp"
 
 using namespace tilt::test;
 using nlohmann::json;
@@ -136,7 +134,6 @@ TEST_CASE("ppo: a value function that shares the policy's trunk is not saved wit
 }
 
 TEST_CASE("policy gradients: a run that was killed, at whatever moment, goes on to the same bits") {
-  std::mt19937 engine(11);
   for (const char* method : {"ppo", "grpo"}) {
     INFO(method);
     const policy_place place("policy_killed", method);
@@ -145,16 +142,11 @@ TEST_CASE("policy gradients: a run that was killed, at whatever moment, goes on 
     longer.leave_out("--max-steps");
     const outcome whole = into(longer, "whole", saving);
     works(whole);
-    std::uniform_real_distribution<double> moment(0.1 * whole.seconds, 0.9 * whole.seconds);
     std::vector<std::string> again = saving;
     again.push_back("--resume");
-    const char* asked = std::getenv("TILT_KILLS");
-    const int kills = asked != nullptr ? std::atoi(asked) : 4;
-    int attempts = 0;
-    for (outcome last; last.status != 0 && attempts <= kills; ++attempts)
-      last = into(longer, "killed", again, attempts < kills ? moment(engine) : 0);
-    CHECK(attempts > 1);
-    CHECK(same(place, "whole", "killed"));
+    kill_at_random_moments(
+        6, place.folder / "killed", whole.seconds, [&](double after) { return into(longer, "killed", again, after); },
+        [&] { CHECK(same(place, "whole", "killed")); });
   }
 }
 

@@ -42,7 +42,8 @@ struct run_options {
 };
 
 struct outcome {
-  int status = -1;  ///< exit status, -1 if it was killed
+  int status = -1;  ///< exit status, -1 if a signal ended it
+  int signal = 0;   ///< which ended it, 0: none
   std::string out, err;
   double seconds = 0;
   double peak_memory_mb = 0;  ///< resident, of this process alone
@@ -103,6 +104,7 @@ inline outcome tilt_program(const std::filesystem::path& scratch, const std::vec
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   result.peak_memory_mb = static_cast<double>(used.ru_maxrss) / 1024;
   result.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   if (options.output.empty()) result.out = contents(out);
   result.err = contents(err);
   return result;

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stopping and going on: a run that was interrupted, in whatever way, ends in the bits of one that was not.
 #include <algorithm>
-#include <cstdlib>
 #include <iterator>
 #include <limits>
-#include <random>
 #include <tilt/io/safetensors.hpp>
 
-#include "program.hpp"
+#include "killing.hpp"
 #include "support/catch.hpp"
 #include "support/paths.hpp"
 #include "support/tolerance.hpp"
@@ -165,22 +163,7 @@ TEST_CASE("killed at random moments, a run loses nothing") {
   const resumable runs("resume_killed", {"dpo", "--save-steps", "1", "--save-total-limit", "2"});
   const outcome whole = runs.run("whole");
   works(whole);
-  std::mt19937 random(7);
-  std::uniform_real_distribution<double> moment(0.002, std::max(0.01, whole.seconds));
-  const char* asked = std::getenv("TILT_KILLS");
-  const int kills = asked != nullptr ? std::atoi(asked) : 12;
-  int killed = 0;
-  for (int i = 0; i < kills; ++i) {
-    fs::remove_all(runs.folder / "killed");
-    int tries = 0;
-    while (runs.run("killed", {"--resume"}, moment(random)).status != 0 && tries++ < 3) ++killed;
-    works(runs.run("killed", {"--resume"}));
-    runs.same("whole", "killed");
-    for (const auto& file : fs::recursive_directory_iterator(runs.folder / "killed")) {
-      INFO("left over: " << file.path());
-      CHECK(file.path().string().find(".tmp") == std::string::npos);
-    }
-  }
-  INFO("killed " << killed << " times");
-  CHECK(killed > kills / 4);
+  kill_at_random_moments(
+      12, runs.folder / "killed", whole.seconds, [&](double after) { return runs.run("killed", {"--resume"}, after); },
+      [&] { runs.same("whole", "killed"); });
 }

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <set>
 
-#include "program.hpp"
+#include "killing.hpp"
 #include "support/catch.hpp"
 #include "support/paths.hpp"
 #include "tiny_model.hpp"
@@ -109,17 +109,20 @@ TEST_CASE("sweep: killed at any moment it goes on to the same numbers") {
   const std::vector<std::string> grid{"beta=0.1,1", "learning_rate=1e-2,1e-3"};
   const outcome whole = place.run("whole", grid);
   REQUIRE(whole.status == 0);
-  for (const double share : {0.2, 0.5, 0.8}) {
-    const std::string name = "killed_" + std::to_string(share);
-    place.run(name, grid, {}, {.kill_after = share * whole.seconds});
-    const outcome resumed = place.run(name, grid, {"--resume"});
-    INFO(resumed.err);
-    REQUIRE(resumed.status == 0);
-    for (const auto& cell : fs::directory_iterator(place.folder / "whole/cells"))
-      if (fs::is_directory(cell))
-        CHECK(contents(cell.path() / "metrics.jsonl") ==
-              contents(place.folder / name / "cells" / cell.path().filename() / "metrics.jsonl"));
-  }
+  kill_at_random_moments(
+      3, place.folder / "killed", whole.seconds,
+      [&](double after) { return place.run("killed", grid, {"--resume"}, {.kill_after = after}); },
+      [&] {
+        int cells = 0;
+        for (const auto& cell : fs::directory_iterator(place.folder / "whole/cells")) {
+          if (!fs::is_directory(cell)) continue;
+          ++cells;
+          const std::string metrics = contents(cell.path() / "metrics.jsonl");
+          CHECK(metrics.size() > 100);
+          CHECK((metrics == contents(place.folder / "killed/cells" / cell.path().filename() / "metrics.jsonl")));
+        }
+        CHECK(cells == 4);
+      });
 }
 
 TEST_CASE("sweep: what cannot be used is refused before a run") {

@@ -85,8 +85,12 @@ TEST_CASE("threads: a pool is made and ended quickly, used or not") {
 TEST_CASE("threads: idle workers use no processor time") {
   tilt::threads pool(3);
   pool.run(3, [](tilt::index, int) {});
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // their short spin is over
-  const std::clock_t before = std::clock();                    // of the whole process
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
-  CHECK(static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC < 0.03);
+  // Their short spin is over after a few tries, however busy the machine is.
+  double used = 1;
+  for (int tries = 0; tries < 10 && used >= 0.03; ++tries) {
+    const std::clock_t before = std::clock();  // of the whole process
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    used = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
+  }
+  CHECK(used < 0.03);
 }
