@@ -112,13 +112,16 @@ struct check_command {
     nlohmann::ordered_json json = result.json(data);
     std::string text = result.text(data, static_cast<std::size_t>(examples));
     std::optional<atomic_file> cleaned, listed;
+    bool nothing_left = false;
     if (!fix.empty()) {
       const cleaned_rows left(file, result.dropped(drop));
-      if (left.kept() == 0) throw input_error(std::string("--fix: nothing of ").append(data).append(" is left; see what --drop names"));
-      cleaned.emplace(fix);
-      cleaned->write(left.bytes());
-      json["fix"] = left.json(fix);
-      text.append("\n").append(left.text(fix));
+      nothing_left = left.kept() == 0;
+      if (!nothing_left) {
+        cleaned.emplace(fix);
+        cleaned->write(left.bytes());
+        json["fix"] = left.json(fix);
+        text.append("\n").append(left.text(fix));
+      }
     }
     if (!output.empty()) {
       listed.emplace(output);
@@ -129,6 +132,8 @@ struct check_command {
     result_writer standard("");
     standard.write(text);
     standard.finish();
+    if (nothing_left)
+      throw input_error(std::string("--fix: nothing of ").append(data).append(" is left, so no file is written; see what --drop names"));
     return strict && result.has_errors() ? 1 : 0;
   }
 

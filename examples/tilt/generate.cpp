@@ -49,7 +49,7 @@ struct generate_command {
     options.apply();
     options.require("model", "the folder of the model");
     if (options.given("prompt")) options.refuse("data", "--prompt gives the prompt already");
-    refuse_to_overwrite(output, data);
+    check_output(output, data);
     if (job.samples < 1)
       throw input_error(options["num_samples"].source + ": " + std::to_string(job.samples) + " cannot be used; give 1 or more");
     text.check(options);

@@ -24,7 +24,8 @@ template <class Others> std::map<std::string, std::string> losses_elsewhere(cons
   std::map<std::string, std::string> said;
   std::apply(
       [&](const auto&... loss) {
-        ((said[std::string(loss.name)] = " is a loss of " + data + "; take tilt " + command + " --loss-type " + std::string(loss.name)), ...);
+        ((said[std::string(loss.name)] = " is a loss of " + data + "; take tilt " + command + " --loss-type " + std::string(loss.name)),
+         ...);
       },
       Others{});
   return said;
@@ -100,7 +101,7 @@ template <class Losses> class loss_settings {
 
   static std::string help_of(const std::string& name) {
     constexpr std::pair<const char*, const char*> known[] = {
-        {"beta", "how firmly the reference holds the policy; of ipo: tau"},
+        {"beta", "how firmly the reference holds the policy"},
         {"label_smoothing", "share of labels that are thought to be the wrong way round"},
         {"token_average", "divide log-ratios by the response's length, as TRL does"},
         {"desirable_weight", "weight of the responses that were called good"},
@@ -109,6 +110,9 @@ template <class Losses> class loss_settings {
     std::string text = "hyper-parameter";
     for (const auto& [key, words] : known)
       if (name == key) text = words;
+    for_each([&]<class L>(const L&) {
+      if (name == "beta" && L::name == "ipo") text += "; of ipo: tau";
+    });
     if (std::tuple_size_v<Losses> == 1) return text;
     std::string users;
     std::size_t count = 0;

@@ -71,7 +71,7 @@ struct prefer_command {
  private:
   void check() {
     options.require("model", "the folder of the model that answers");
-    refuse_to_overwrite(output, data);
+    check_output(output, data);
     scores.check(options);
     if (scores.reward_model.empty()) options.refuse("max_tokens", "only --reward-model reads it");
     if (max_tokens < 1)

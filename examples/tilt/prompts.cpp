@@ -72,6 +72,8 @@ prompt_text prompt_of(const model_folder& folder, const std::string& text, const
 }
 
 std::vector<prompt_text> read_prompts(const model_folder& folder, const std::string& path, const prompt_options& how, std::size_t* told) {
+  for (const char* table : {".csv", ".tsv", ".parquet"})
+    if (path.ends_with(table)) throw input_error(path + ": is a table by its name; give a prompt a line, or JSONL with \"prompt\"");
   std::vector<prompt_text> prompts;
   std::size_t shortened = 0;
   line_reader lines(path);

@@ -57,7 +57,7 @@ struct score_command {
     if (model.empty())
       options.refuse("reference_model", "reference_logp stands beside the log-probabilities of --model, which is not given");
     options.require("data", "the file with the examples to score");
-    refuse_to_overwrite(output, data);
+    check_output(output, data);
     if (max_tokens < 1)
       throw input_error(options["max_tokens"].source + ": " + std::to_string(max_tokens) + " cannot be used; give a positive number");
     const model_folder folder(model.empty() ? reward_model : model);

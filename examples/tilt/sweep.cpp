@@ -2,24 +2,26 @@
 // tilt sweep: a training for each point of a grid of options, each a process and a folder of its own.
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <tilt/io/file.hpp>
 #include <vector>
 
 #include "commands.hpp"
+#include "interruption.hpp"
 #include "nearest.hpp"
 #include "progress.hpp"
+#include "run_self.hpp"
 #include "setting_text.hpp"
 #include "settings.hpp"
 #include "sweep_report.hpp"
@@ -35,40 +37,6 @@ the method with these and its own; cells that differ in seed alone are averaged.
 cell too if the file has save_steps; values that are added to the grid later are further cells.
 
   tilt sweep --method dpo --run dpo.yaml --grid beta=0.05,0.1,0.5 learning_rate=1e-6,1e-5 seed=1,2,3 --output sweep)";
-
-/// What a child process came to.
-struct ended {
-  int status = 0;  ///< exit status
-  int signal = 0;  ///< that killed it
-};
-
-/// Runs this program with other arguments; what it says goes to a file. An interrupt of the terminal reaches the child, which saves and
-/// ends; when this process dies the child is told to do so too.
-ended run_self(const std::vector<std::string>& arguments, const fs::path& log) {
-  std::vector<char*> argv{const_cast<char*>("tilt")};
-  for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
-  argv.push_back(nullptr);
-  const pid_t parent = ::getpid(), child = ::fork();
-  if (child < 0) throw error("a run cannot be started (" + std::string(std::strerror(errno)) + ")");
-  if (child == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (::getppid() != parent) ::_exit(126);  // it died before that
-    const int nothing = ::open("/dev/null", O_RDWR), said = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    if (nothing < 0 || said < 0 || ::dup2(nothing, 0) < 0 || ::dup2(nothing, 1) < 0 || ::dup2(said, 2) < 0) ::_exit(126);
-    ::execv("/proc/self/exe", argv.data());
-    ::_exit(127);
-  }
-  struct sigaction ignore {
-  }, before{};
-  ignore.sa_handler = SIG_IGN;
-  ::sigaction(SIGINT, &ignore, &before);
-  int status = 0;
-  pid_t waited = -1;
-  while ((waited = ::waitpid(child, &status, 0)) < 0 && errno == EINTR) {}
-  ::sigaction(SIGINT, &before, nullptr);
-  if (waited < 0) throw error("a run is lost (" + std::string(std::strerror(errno)) + ")");
-  return WIFSIGNALED(status) ? ended{-1, WTERMSIG(status)} : ended{WEXITSTATUS(status), 0};
-}
 
 /// Keeps a folder to one sweep at a time, its run included: the lock is the run's too, and outlives a sweep that was killed until the run
 /// has saved.
@@ -116,6 +84,10 @@ struct sweep_command {
     options.require("grid", "an option and its values, as in beta=0.05,0.1,0.5");
     const std::vector<grid_axis> axes = checked_axes();
     const std::vector<grid_cell> cells = cells_of(axes);
+    const interruption stop;
+    const mapped_file readable(run_file);  // before anything is made
+    hold_against_note();
+    for (const grid_cell& cell : cells) check(cell);
     begin_folder();
     const folder_lock lock(fs::path(output) / "lock");
     claim_folder();
@@ -126,12 +98,13 @@ struct sweep_command {
       const fs::path file = folder(cell) / "result.json";
       if (!fs::exists(file)) {
         bar.update(static_cast<index>(results.size()), cell.name());
-        if (!train(cell)) {
+        if (interruption::noted() || !train(cell)) {
           std::fprintf(stderr, "tilt: interrupted; go on by the same command with --resume\n");
           return 130;
         }
       }
       results.push_back(read_result(cell, file));
+      check_metric(results);
     }
     bar.update(static_cast<index>(results.size()));
     bar.finish();
@@ -171,53 +144,82 @@ struct sweep_command {
   }
 
   void begin_folder() const {
-    const mapped_file readable(run_file);  // before anything is made
     std::error_code failed;
     fs::create_directories(fs::path(output) / "cells", failed);
     if (failed) throw input_error(output + ": cannot be made a folder (" + failed.message() + "); give another --output");
   }
 
-  /// Notes what the sweep is begun with, or holds it against the note: a sweep of something else is refused.
+  fs::path note() const { return fs::path(output) / "sweep.json"; }
+  nlohmann::ordered_json begun_with() const { return {{"method", method}, {"run", contents_of(run_file)}}; }
+
+  /// Refuses a sweep of something else than the one in the folder, if there is one.
+  void hold_against_note() const {
+    if (!fs::exists(note())) return;
+    if (!resume) throw input_error(output + ": holds a sweep already; go on with it by --resume, or give another --output");
+    const nlohmann::json before = nlohmann::json::parse(contents_of(note()), nullptr, false);
+    const nlohmann::ordered_json now = begun_with();
+    for (const char* what : {"method", "run"})
+      if (!before.is_object() || before.value(what, "") != now[what])
+        throw input_error(std::string("--") + what + ": the sweep in " + output +
+                          " was begun with another; give that, or another --output");
+  }
   void claim_folder() const {
-    const nlohmann::ordered_json now{{"method", method}, {"run", contents_of(run_file)}};
-    const fs::path note = fs::path(output) / "sweep.json";
-    if (fs::exists(note)) {
-      if (!resume) throw input_error(output + ": holds a sweep already; go on with it by --resume, or give another --output");
-      const nlohmann::json before = nlohmann::json::parse(contents_of(note), nullptr, false);
-      for (const char* what : {"method", "run"})
-        if (!before.is_object() || before.value(what, "") != now[what])
-          throw input_error(std::string("--") + what + ": the sweep in " + output +
-                            " was begun with another; give that, or another --output");
-      return;
-    }
+    hold_against_note();
+    if (fs::exists(note())) return;
     if (resume) std::fprintf(stderr, "tilt: %s has no sweep; it begins at the beginning\n", output.c_str());
-    write_file(note, now.dump(2) + "\n");
+    write_file(note(), begun_with().dump(2) + "\n");
   }
 
   fs::path folder(const grid_cell& cell) const { return fs::path(output) / "cells" / cell.name(); }
+
+  std::vector<std::string> arguments_of(const grid_cell& cell) const {
+    std::vector<std::string> arguments{method, "--config", run_file, "--output", folder(cell).string()};
+    for (const auto& [option, value] : cell.options) {
+      const bool flag = own_settings()[option].flag;
+      arguments.push_back(option_of(flag && value == "false" ? "no_" + option : option));
+      if (!flag) arguments.push_back(value);
+    }
+    return arguments;
+  }
+
+  /// Refuses what a cell's run would refuse, before any has run: it is planned. (Methods that sample have no --plan.)
+  void check(const grid_cell& cell) const {
+    const std::vector<std::string> known = own_settings().names(true);
+    if (fs::exists(folder(cell)) || std::find(known.begin(), known.end(), "plan") == known.end()) return;
+    std::vector<std::string> arguments = arguments_of(cell);
+    arguments.emplace_back("--plan");
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> said(std::tmpfile(), &std::fclose);
+    if (said == nullptr) throw error("a temporary file cannot be made (" + std::string(std::strerror(errno)) + ")");
+    const ended end = run_self(arguments, ::fileno(said.get()));
+    if (end.interrupted()) throw interrupted();
+    if (end.status != 2) return;
+    std::string text;
+    std::rewind(said.get());
+    for (int c; (c = std::fgetc(said.get())) != EOF;) text.push_back(static_cast<char>(c));
+    std::istringstream lines(text);
+    throw input_error("cell " + cell.name() + ": " + last_sentence(lines));
+  }
 
   /// Runs a cell to its result.json. False if it was interrupted.
   bool train(const grid_cell& cell) const {
     const fs::path place = folder(cell), log = place.string() + ".log";
     ended end;
     if (!fs::exists(place / "train_results.json")) {
-      std::vector<std::string> arguments{method, "--config", run_file, "--output", place.string()};
-      for (const auto& [option, value] : cell.options) {
-        const bool flag = own_settings()[option].flag;
-        arguments.push_back(option_of(flag && value == "false" ? "no_" + option : option));
-        if (!flag) arguments.push_back(value);
-      }
+      std::vector<std::string> arguments = arguments_of(cell);
       if (fs::exists(place)) arguments.emplace_back("--resume");
-      end = run_self(arguments, log);
+      const std::unique_ptr<std::FILE, int (*)(std::FILE*)> said(std::fopen(log.c_str(), "w"), &std::fclose);
+      if (said == nullptr) throw error(log.string() + ": cannot be written (" + std::strerror(errno) + ")");
+      end = run_self(arguments, ::fileno(said.get()));
     }
-    if (end.status == 130 || end.signal == SIGINT || end.signal == SIGTERM) return false;
+    if (end.interrupted()) return false;
     if (end.signal != 0)
       throw error("cell " + cell.name() + " was killed by signal " + std::to_string(end.signal) + "; see " + log.string() +
                   ", and go on with --resume");
     nlohmann::ordered_json result;
-    if (end.status == 2) throw input_error("cell " + cell.name() + ": " + last_sentence(log));
+    std::ifstream said(log);
+    if (end.status == 2) throw input_error("cell " + cell.name() + ": " + last_sentence(said));
     if (end.status != 0) {
-      result["failure"] = last_sentence(log);
+      result["failure"] = last_sentence(said);
     } else {
       for (const nlohmann::json& line : lines_of(place / "metrics.jsonl"))  // the last of each key stands
         for (const auto& [name, value] : line.items())
@@ -243,8 +245,7 @@ struct sweep_command {
   }
 
   /// What a run said last, without the program's name.
-  static std::string last_sentence(const fs::path& log) {
-    std::ifstream in(log);
+  static std::string last_sentence(std::istream& in) {
     std::string last;
     for (std::string line; std::getline(in, line);)
       if (line.starts_with("tilt: ")) last = line.substr(6);
@@ -261,23 +262,29 @@ struct sweep_command {
     return result;
   }
 
-  int report(const std::vector<grid_axis>& axes, const std::vector<cell_result>& results) {
-    const auto has = [&](const std::string& name) {
-      return std::any_of(results.begin(), results.end(), [&](const cell_result& r) { return r.metric(name).has_value(); });
-    };
-    if (metric.empty()) metric = has("eval_loss") ? "eval_loss" : has("loss") ? "loss" : "objective/scores";
+  static bool has(const std::vector<cell_result>& results, const std::string& name) {
+    return std::any_of(results.begin(), results.end(), [&](const cell_result& r) { return r.metric(name).has_value(); });
+  }
+
+  /// Refuses a metric that the cells so far, if any of them did not fail, do not have.
+  void check_metric(const std::vector<cell_result>& results) const {
     std::vector<std::string> names;
     for (const cell_result& r : results)
       for (const auto& [name, value] : r.metrics) names.push_back(name);
-    if (!names.empty() && !has(metric))
+    if (!metric.empty() && !names.empty() && !has(results, metric))
       throw input_error("--metric: no cell has " + program::quoted(metric) + "; " +
                         did_you_mean(metric, names, "sweep.tsv of another metric lists them"));
+  }
+
+  int report(const std::vector<grid_axis>& axes, const std::vector<cell_result>& results) {
+    if (metric.empty()) metric = has(results, "eval_loss") ? "eval_loss" : has(results, "loss") ? "loss" : "objective/scores";
+    check_metric(results);
     const sweep_report made(axes, results, metric);
     const std::string text = made.text();
     std::fputs(text.c_str(), stdout);
     write_file(fs::path(output) / "report.txt", text);
     write_file(fs::path(output) / "sweep.tsv", sweep_report::numbers(axes, results));
-    if (!names.empty()) write_file(fs::path(output) / "sweep.svg", made.picture());
+    if (has(results, metric)) write_file(fs::path(output) / "sweep.svg", made.picture());
     return 0;
   }
 

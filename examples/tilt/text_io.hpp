@@ -45,8 +45,9 @@ inline bool same_file(const std::string& a, const std::string& b) {
   return !a.empty() && !b.empty() && std::filesystem::weakly_canonical(a, none) == std::filesystem::weakly_canonical(b, none);
 }
 
-/// Throws input_error where results would replace what they are made from.
-inline void refuse_to_overwrite(const std::string& output, const std::string& data) {
+/// Throws input_error where results would replace what they are made from, or would not be what the file's name says.
+inline void check_output(const std::string& output, const std::string& data) {
+  if (output.ends_with(".gz")) throw input_error("--output: " + output + " would not be packed; give a name without .gz");
   if (output != "-" && same_file(output, data)) throw input_error("--output: " + output + " is the data itself; give another place");
 }
 

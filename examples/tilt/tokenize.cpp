@@ -36,7 +36,7 @@ struct tokenize_command {
     options.require("model", "the folder whose tokenizer.json is used");
     const std::filesystem::path path = model;
     const tokenizer t(std::filesystem::is_directory(path) ? path / "tokenizer.json" : path);
-    refuse_to_overwrite(output, data);
+    check_output(output, data);
     line_reader lines(data);
     result_writer results(output);
     for (std::string line; lines.next(line);) {

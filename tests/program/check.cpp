@@ -222,5 +222,11 @@ TEST_CASE("check: what is wrong is refused by name, and nothing is written") {
                                      }()});
   no({"not_there.jsonl"}, {"--config", place.folder / "not_there.jsonl"});
   write_text(place.train, place.lines[1] + "\n" + place.lines[3] + "\n");
-  no({"--fix", "nothing of"}, {"--fix", place.cleaned});
+  const outcome nothing = tilt_program(place.folder, {"check", "--data", place.train, "--output", place.report, "--fix", place.cleaned});
+  CHECK(nothing.status == 2);
+  CHECK(nothing.err.find("tilt: --fix: nothing of ") == 0);
+  CHECK(std::count(nothing.err.begin(), nothing.err.end(), '\n') == 1);
+  CHECK(nothing.out.find("train.jsonl") != std::string::npos);  // what accuses them is told all the same
+  CHECK(json::parse(contents(place.report))["findings"].size() > 0);
+  CHECK_FALSE(fs::exists(place.cleaned));
 }

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "program.hpp"
+#include "bad_input.hpp"
 #include "support/catch.hpp"
 #include "support/paths.hpp"
 #include "tiny_model.hpp"
@@ -140,6 +140,13 @@ TEST_CASE("results do not replace what they are made from") {
   kept({"generate"}, "Some text");
   kept({"prefer", "--rule", "length", "--num-samples", "2"}, "Some text");
   kept({"tokenize"}, "Some text");
+  for (const char* command : {"score", "generate", "tokenize"})
+    refuses(
+        tilt_program(place.folder, {command, "--model", place.model, "--data", place.folder / "data", "--output", place.folder / "out.gz"}),
+        {"--output: ", "out.gz would not be packed; give a name without .gz"});
+  fs::rename(place.folder / "data", place.folder / "data.csv");
+  refuses(tilt_program(place.folder, {"generate", "--model", place.model, "--data", place.folder / "data.csv"}),
+          {"data.csv: is a table by its name; give a prompt a line"});
 }
 
 TEST_CASE("dpo: what it finds in the data is said, with lines") {

@@ -33,7 +33,8 @@ std::map<std::string, std::map<std::string, std::string>> rows_of(const fs::path
 
 TEST_CASE("demo: a short run learns the language, raises the reward, and draws it") {
   const fs::path folder = tilt::test::scratch_folder("demo");
-  const std::vector<std::string> small = {"demo", "--language", "12", "--comparisons", "8", "--samples", "16", "--loss-type", "sigmoid", "--seed", "7"};
+  const std::vector<std::string> small = {"demo", "--language",  "12",      "--comparisons", "8", "--samples",
+                                          "16",   "--loss-type", "sigmoid", "--seed",        "7"};
   const auto run = [&](const char* name, const std::vector<std::string>& more) {
     std::vector<std::string> arguments(small);
     arguments.insert(arguments.end(), {"--output", (folder / name).string()});
@@ -67,14 +68,15 @@ TEST_CASE("demo: a short run learns the language, raises the reward, and draws i
   CHECK(number("sigmoid 0.5", "aim_kl") > number("sigmoid 2", "aim_kl"));
 
   run("again", {"--threads", "1"});  // the same seed, other threads: the same table, texts and picture
-  for (const char* file : {"report.txt", "frontier.tsv", "frontier.svg"}) CHECK(tilt::test::contents(folder / "again" / file) == tilt::test::contents(folder / "first" / file));
+  for (const char* file : {"report.txt", "frontier.tsv", "frontier.svg"})
+    CHECK(tilt::test::contents(folder / "again" / file) == tilt::test::contents(folder / "first" / file));
 }
 
 TEST_CASE("demo: --full that was killed goes on, and ends in the numbers of one that was not") {
   const fs::path folder = tilt::test::scratch_folder("demo-full");
   const auto arguments = [&](const char* name, const std::vector<std::string>& more = {}) {
-    std::vector<std::string> all = {"demo",   "--full",  "--language",  "2", "--comparisons", "1", "--samples", "4",
-                                    "--steps", "1",      "--seeds",     "1", "--output",      (folder / name).string()};
+    std::vector<std::string> all = {"demo", "--full",  "--language", "2",        "--comparisons",         "1", "--samples", "4", "--steps",
+                                    "1",    "--seeds", "1",          "--output", (folder / name).string()};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   };
@@ -93,7 +95,8 @@ TEST_CASE("demo: --full that was killed goes on, and ends in the numbers of one 
   for (const char* file : {"frontier.tsv", "frontier.svg"})
     CHECK(tilt::test::contents(folder / "killed" / file) == tilt::test::contents(folder / "whole" / file));
   const std::string table = tilt::test::contents(late);
-  for (const char* method : {"dpo\t", "ipo\t", "kto\t", "unlikelihood\t", "ppo-learned\t", "ppo-true\t", "rloo\t", "grpo\t", "best-of-true\t"})
+  for (const char* method :
+       {"dpo\t", "ipo\t", "kto\t", "unlikelihood\t", "ppo-learned\t", "ppo-true\t", "rloo\t", "grpo\t", "best-of-true\t"})
     CHECK(table.find(std::string("\n") + method) != std::string::npos);
   const std::string page = tilt::test::contents(folder / "killed" / "index.html");
   CHECK(page.find("<svg") != std::string::npos);
@@ -109,9 +112,17 @@ TEST_CASE("demo: --full that was killed goes on, and ends in the numbers of one 
 TEST_CASE("demo: what cannot be used is refused before any work") {
   const fs::path folder = tilt::test::scratch_folder("demo-refusals");
   tilt::test::write_text(folder / "file", "");
-  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"demo", "--samples", "1"}, {"demo", "--backend", "abacus"}, {"demo", "--output", (folder / "file").string()},
-                                                    {"demo", "--loss-type", "slic"}, {"demo", "--comparisons", "0"}, {"demo", "--output", "/proc/nowhere"}, {"demo", "--steps", "3"}, {"demo", "--seeds", "3"}, {"demo", "--full", "--loss-type", "ipo"},
-                                                    {"demo", "--full", "--seeds", "0"}, {"demo", "--full", "--output", (folder / "file").string()}}) {
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"demo", "--samples", "1"},
+                                                    {"demo", "--backend", "abacus"},
+                                                    {"demo", "--output", (folder / "file").string()},
+                                                    {"demo", "--loss-type", "slic"},
+                                                    {"demo", "--comparisons", "0"},
+                                                    {"demo", "--output", "/proc/nowhere"},
+                                                    {"demo", "--steps", "3"},
+                                                    {"demo", "--seeds", "3"},
+                                                    {"demo", "--full", "--loss-type", "ipo"},
+                                                    {"demo", "--full", "--seeds", "0"},
+                                                    {"demo", "--full", "--output", (folder / "file").string()}}) {
     const auto result = tilt::test::tilt_program(folder, arguments, {.folder = folder});
     INFO(result.err);
     CHECK(result.status == 2);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // tilt sweep: a run for each point of a grid, what is compared, what is kept, and what a sweep that was killed loses.
+#include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <set>
 
 #include "killing.hpp"
@@ -22,11 +24,11 @@ struct sweep_place {
     write_run("");
   }
   /// The shared options, and some more of them.
-  void write_run(const std::string& further) const {
+  void write_run(const std::string& further, int max_steps = 6) const {
     write_text(folder / "run.json", R"({"model": ")" + (folder / "model").string() + R"(", "train": ")" +
                                         (folder / "train.jsonl").string() + R"(", "eval": ")" + (folder / "eval.jsonl").string() +
-                                        R"(", "batch_size": 2, "max_steps": 6, "learning_rate": 1e-2, "logging_steps": 1, "threads": 1)" +
-                                        further + "}");
+                                        R"(", "batch_size": 2, "learning_rate": 1e-2, "logging_steps": 1, "threads": 1, "max_steps": )" +
+                                        std::to_string(max_steps) + further + "}");
   }
   outcome run(const std::string& output, const std::vector<std::string>& grid, const std::vector<std::string>& more = {},
               const run_options& options = {}) const {
@@ -125,6 +127,29 @@ TEST_CASE("sweep: killed at any moment it goes on to the same numbers") {
       });
 }
 
+TEST_CASE("sweep: a signal to it alone is its run's too, which saves what it has") {
+  const sweep_place place("sweep_signal");
+  place.write_run("", 600);
+  const std::vector<std::string> grid{"beta=0.1,1"};
+  REQUIRE(place.run("whole", grid).status == 0);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const std::string name = "stopped_" + std::to_string(signal);
+    const fs::path cell = place.folder / name / "cells/beta=0.1";
+    const outcome stopped = place.run(name, grid, {}, {.signal = signal, .signal_when = cell / "metrics.jsonl"});
+    INFO(stopped.err);
+    CHECK(stopped.status == 130);
+    CHECK(stopped.err.find("tilt: interrupted; go on by the same command with --resume\n") != std::string::npos);
+    CHECK_FALSE(fs::exists(cell / "result.json"));
+    CHECK(std::any_of(fs::directory_iterator(cell), {}, [](const fs::directory_entry& entry) { return entry.is_directory(); }));
+    CHECK(place.run(name, grid, {"--resume"}).status == 0);
+    CHECK((contents(place.folder / name / "sweep.tsv").size() > 0));
+    for (const char* one : {"beta=0.1", "beta=1"}) {
+      const fs::path metrics = fs::path("cells") / one / "metrics.jsonl";
+      CHECK((contents(place.folder / name / metrics) == contents(place.folder / "whole" / metrics)));
+    }
+  }
+}
+
 TEST_CASE("sweep: what cannot be used is refused before a run") {
   const sweep_place place("sweep_bad");
   const auto refused = [&](const std::vector<std::string>& grid, const std::string& sentence, const std::vector<std::string>& more = {}) {
@@ -143,9 +168,14 @@ TEST_CASE("sweep: what cannot be used is refused before a run") {
   refused({"seed=1,2"}, "seeds alone are repetitions");
   refused({"shuffle=yes"}, "--grid: shuffle is true or false");
   refused({"beta=1"}, "dpo, kto, sft, reward", {"--method", "dop"});
-  const outcome wrong = place.run("wrong", {"beta=-1"});
-  CHECK(wrong.status == 2);
-  CHECK(wrong.err.find("cell beta=-1: --beta: ") != std::string::npos);
+  refused({"learning_rate=1e-3,1e-2", "beta=0.1,-1"}, "cell learning_rate=1e-3,beta=-1: --beta: ");
+  refused({"label_smoothing=0,0.1", "loss_type=sigmoid,ipo"},
+          "cell label_smoothing=0,loss_type=ipo: --label-smoothing: the loss ipo does not use it; ");
+  const outcome unknown = place.run("unknown", {"beta=0.1,0.2,0.3"}, {"--metric", "eval_los"});
+  CHECK(unknown.status == 2);
+  CHECK(unknown.err.find("--metric: no cell has \"eval_los\"; did you mean eval_loss?") != std::string::npos);
+  CHECK(fs::exists(place.folder / "unknown/cells/beta=0.1/result.json"));  // which is there for a sweep that goes on
+  CHECK_FALSE(fs::exists(place.folder / "unknown/cells/beta=0.2"));
   const outcome missing =
       tilt_program(place.folder, {"sweep", "--run", "none.json", "--output", (place.folder / "none").string(), "--grid", "beta=1"});
   CHECK(missing.status == 2);

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <tilt/error.hpp>
+#include <tilt/loss/ranges.hpp>
 #include <tilt/optim/optimizer.hpp>
 #include <tilt/optim/schedule.hpp>
 
@@ -97,9 +98,7 @@ struct training_options {
 namespace detail {
 inline void refuse_option(bool wrong, const char* name, double value, const char* remedy) {
   if (!wrong) return;
-  std::string text = std::to_string(value);
-  if (value == std::floor(value) && std::abs(value) < 1e15) text = std::to_string(static_cast<long long>(value));
-  throw input_error(std::string(name) + ": " + text + " cannot be used; " + remedy);
+  throw input_error({name, ": ", number_text(value), " cannot be used; ", remedy});
 }
 }  // namespace detail
 
