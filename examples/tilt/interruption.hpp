@@ -18,7 +18,7 @@ class interruption {
  public:
   interruption() {
     struct sigaction noting {};
-    noting.sa_handler = [](int) { noted_ = true; };
+    noting.sa_handler = [](int signal) { noted_ = signal; };
     noting.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
     for (std::size_t s = 0; s < std::size(signals); ++s) {
       ::sigaction(signals[s], nullptr, &before_[s]);
@@ -30,17 +30,18 @@ class interruption {
     for (std::size_t s = 0; s < std::size(signals); ++s) ::sigaction(signals[s], &before_[s], nullptr);
   }
 
-  static bool noted() { return noted_; }
+  /// Which signal was noted last, 0: none.
+  static int noted() { return noted_; }
   /// For the callbacks of long work: throws `interrupted` where a signal was noted, so that what is half written goes as it does after an error.
   static void heed() {
-    if (noted()) throw interrupted();
+    if (noted() != 0) throw interrupted();
   }
 
  private:
   static constexpr int signals[] = {SIGINT, SIGTERM};
   // The handler may run on any thread.
-  static inline std::atomic<bool> noted_{false};
-  static_assert(std::atomic<bool>::is_always_lock_free);
+  static inline std::atomic<int> noted_{0};
+  static_assert(std::atomic<int>::is_always_lock_free);
   struct sigaction before_[std::size(signals)] = {};
 };
 

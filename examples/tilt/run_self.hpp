@@ -26,8 +26,16 @@ struct ended {
   bool interrupted() const { return status == 130 || signal == SIGINT || signal == SIGTERM; }
 };
 
-/// Runs this program with other arguments; what it says goes to the open file `said`. An interrupt of the terminal reaches the child, one
-/// of this process alone is passed on: the child saves and ends. When this process dies the child is told to do so too.
+/// What passes a noted signal on to a child that may have had it too, as from a terminal or a scheduler: the other of the two, as the same
+/// one again would end it while it saves.
+inline int signal_to_pass_on() {
+  struct sigaction now {};
+  ::sigaction(SIGINT, nullptr, &now);
+  return interruption::noted() == SIGTERM && now.sa_handler != SIG_IGN ? SIGINT : SIGTERM;
+}
+
+/// Runs this program with other arguments; what it says goes to the open file `said`. A signal to this process is the child's too, which
+/// saves and ends. When this process dies the child is told to do so too.
 inline ended run_self(const std::vector<std::string>& arguments, int said) {
   std::vector<char*> argv{const_cast<char*>("tilt")};
   for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
@@ -45,8 +53,8 @@ inline ended run_self(const std::vector<std::string>& arguments, int said) {
   int status = 0;
   pid_t waited = 0;
   for (bool told = false; (waited = ::waitpid(child, &status, WNOHANG)) == 0 || (waited < 0 && errno == EINTR);) {
-    if (interruption::noted() && !told) {
-      ::kill(child, SIGTERM);
+    if (interruption::noted() != 0 && !told) {
+      ::kill(child, signal_to_pass_on());
       told = true;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(2));

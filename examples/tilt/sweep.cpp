@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -14,6 +15,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <tilt/io/file.hpp>
 #include <vector>
 
@@ -46,13 +48,20 @@ class folder_lock {
     if (descriptor_ < 0) throw input_error(file.string() + ": cannot be written (" + std::strerror(errno) + "); give another --output");
     if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
     std::fprintf(stderr, "tilt: waiting for another sweep in the same folder\n");
-    while (::flock(descriptor_, LOCK_EX) != 0)
-      if (errno != EINTR) throw error(file.string() + ": cannot be locked (" + std::strerror(errno) + ")");
+    while (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EINTR && errno != EWOULDBLOCK) give_up(error(file.string() + ": cannot be locked (" + std::strerror(errno) + ")"));
+      if (interruption::noted() != 0) give_up(interrupted());
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
   }
   folder_lock(const folder_lock&) = delete;
   ~folder_lock() { ::close(descriptor_); }
 
  private:
+  template <class Reason> [[noreturn]] void give_up(const Reason& reason) {
+    ::close(descriptor_);
+    throw reason;
+  }
   int descriptor_;
 };
 
@@ -92,19 +101,22 @@ struct sweep_command {
     const folder_lock lock(fs::path(output) / "lock");
     claim_folder();
 
+    // Whether all runs have the metrics of the first.
+    const bool alike = std::none_of(axes.begin(), axes.end(),
+                                    [](const grid_axis& axis) { return axis.option == "loss_type" || axis.option.starts_with("eval"); });
     std::vector<cell_result> results;
     progress bar("sweep", static_cast<index>(cells.size()), {.unit = "cells"});
     for (const grid_cell& cell : cells) {
       const fs::path file = folder(cell) / "result.json";
       if (!fs::exists(file)) {
         bar.update(static_cast<index>(results.size()), cell.name());
-        if (interruption::noted() || !train(cell)) {
+        if (interruption::noted() != 0 || !train(cell)) {
           std::fprintf(stderr, "tilt: interrupted; go on by the same command with --resume\n");
           return 130;
         }
       }
       results.push_back(read_result(cell, file));
-      check_metric(results);
+      if (alike) check_metric(results);
     }
     bar.update(static_cast<index>(results.size()));
     bar.finish();

@@ -247,7 +247,7 @@ int train_model(settings& s, const run_choice& c, training_job job, const std::f
     if (!step.evaluation.empty()) bar->message("step " + std::to_string(step.step) + ": " + note_of(step.evaluation, "eval "));
     if (!step.stopped.empty()) bar->message("stopped after step " + std::to_string(step.step) + ": " + std::string(step.stopped));
   };
-  job.interrupted = [] { return interruption::noted(); };
+  job.interrupted = [] { return interruption::noted() != 0; };
   std::string left_at;
   if (!c.plan) stop.emplace();
   try {

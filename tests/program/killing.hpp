@@ -42,4 +42,9 @@ void kill_at_random_moments(int kills, const std::filesystem::path& folder, doub
   }
 }
 
+/// Repeats what is to meet a run under way until it has, ten times at most: a run may end, or leave a stage, before the signal comes.
+template <class Attempt> void until_met(Attempt attempt) {
+  for (int tries = 1; !attempt(); ++tries) REQUIRE(tries < 10);
+}
+
 }  // namespace tilt::test

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "bad_input.hpp"
+#include "killing.hpp"
 
 using namespace tilt::test;
 using nlohmann::json;
@@ -120,9 +121,14 @@ TEST_CASE("prefer: a signal while the judge works is heeded when that ends, what
   const workplace place = preferring("prefer_judge_interrupted");
   const fs::path begun = place.folder / "begun";
   for (const char* end : {"0", "1"}) {
-    fs::remove(begun);
     const std::string judge = judge_script(place, "slow.sh", "echo yes > '" + begun.string() + "'\nsleep 1\nexit " + end + "\n");
-    const outcome stopped = place.run({"--judge", judge}, {.signal = SIGTERM, .signal_when = begun});
+    outcome stopped;
+    until_met([&] {
+      fs::remove(begun);
+      fs::remove_all(place.output);
+      stopped = place.run({"--judge", judge}, {.signal = SIGTERM, .signal_when = begun});
+      return stopped.err.find("interrupted") != std::string::npos || stopped.status == -1;
+    });
     INFO(stopped.err);
     CHECK(stopped.status == 130);
     CHECK(stopped.err.find("tilt: interrupted; ") != std::string::npos);

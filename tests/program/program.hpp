@@ -39,6 +39,7 @@ struct run_options {
   double kill_after = 0;              ///< seconds until SIGKILL, 0: never
   int signal = 0;                     ///< sent once the file `signal_when`, or a file in that folder, has something in it, 0: none
   std::filesystem::path signal_when = {};
+  bool to_all = false;  ///< the signal goes to what the program has started too, as from a terminal
 };
 
 struct outcome {
@@ -71,6 +72,7 @@ inline outcome tilt_program(const std::filesystem::path& scratch, const std::vec
   const auto begun = std::chrono::steady_clock::now();
   const pid_t child = ::fork();
   if (child < 0) throw std::runtime_error("fork failed");
+  if (options.to_all) ::setpgid(child, child);  // here and there, whichever is first; after exec it fails
   if (child == 0) {
     const int in_file = ::open(input.c_str(), O_RDONLY), out_file = ::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
     const int err_file = ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
@@ -96,7 +98,7 @@ inline outcome tilt_program(const std::filesystem::path& scratch, const std::vec
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
       ended = ::wait4(child, &status, WNOHANG, &used) == child;
     }
-    if (!ended) ::kill(child, options.signal);
+    if (!ended) ::kill(options.to_all ? -child : child, options.signal);
   }
   while (!ended && ::wait4(child, &status, 0, &used) < 0)
     if (errno != EINTR) throw std::runtime_error("waitpid failed");

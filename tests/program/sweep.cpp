@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // tilt sweep: a run for each point of a grid, what is compared, what is kept, and what a sweep that was killed loses.
+#include <sys/file.h>
+
 #include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <set>
+#include <utility>
 
 #include "killing.hpp"
 #include "support/catch.hpp"
@@ -127,20 +130,25 @@ TEST_CASE("sweep: killed at any moment it goes on to the same numbers") {
       });
 }
 
-TEST_CASE("sweep: a signal to it alone is its run's too, which saves what it has") {
+TEST_CASE("sweep: a signal is its run's too, which saves what it has") {
   const sweep_place place("sweep_signal");
   place.write_run("", 600);
   const std::vector<std::string> grid{"beta=0.1,1"};
   REQUIRE(place.run("whole", grid).status == 0);
-  for (const int signal : {SIGINT, SIGTERM}) {
-    const std::string name = "stopped_" + std::to_string(signal);
+  for (const auto& [signal, to_all] : {std::pair(SIGINT, false), {SIGTERM, false}, {SIGINT, true}, {SIGTERM, true}}) {
+    const std::string name = "stopped_" + std::to_string(signal) + (to_all ? "_all" : "");
     const fs::path cell = place.folder / name / "cells/beta=0.1";
-    const outcome stopped = place.run(name, grid, {}, {.signal = signal, .signal_when = cell / "metrics.jsonl"});
+    outcome stopped;
+    until_met([&] {
+      fs::remove_all(place.folder / name);
+      stopped = place.run(name, grid, {}, {.signal = signal, .signal_when = cell / "metrics.jsonl", .to_all = to_all});
+      return !fs::exists(cell / "result.json");
+    });
     INFO(stopped.err);
     CHECK(stopped.status == 130);
     CHECK(stopped.err.find("tilt: interrupted; go on by the same command with --resume\n") != std::string::npos);
-    CHECK_FALSE(fs::exists(cell / "result.json"));
-    CHECK(std::any_of(fs::directory_iterator(cell), {}, [](const fs::directory_entry& entry) { return entry.is_directory(); }));
+    CHECK(std::count_if(fs::directory_iterator(cell), {}, [](const fs::directory_entry& entry) { return entry.is_directory(); }) == 1);
+    for (const auto& left : fs::directory_iterator(cell)) CHECK(left.path().string().find(".tmp") == std::string::npos);
     CHECK(place.run(name, grid, {"--resume"}).status == 0);
     CHECK((contents(place.folder / name / "sweep.tsv").size() > 0));
     for (const char* one : {"beta=0.1", "beta=1"}) {
@@ -148,6 +156,22 @@ TEST_CASE("sweep: a signal to it alone is its run's too, which saves what it has
       CHECK((contents(place.folder / name / metrics) == contents(place.folder / "whole" / metrics)));
     }
   }
+}
+
+TEST_CASE("sweep: while it waits for another one it can be interrupted") {
+  const sweep_place place("sweep_waits");
+  const std::vector<std::string> grid{"beta=0.1,1"};
+  REQUIRE(place.run("one", grid).status == 0);
+  const int lock = ::open((place.folder / "one/lock").c_str(), O_RDWR);
+  REQUIRE(lock >= 0);
+  REQUIRE(::flock(lock, LOCK_EX | LOCK_NB) == 0);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    fs::remove(place.folder / "stderr");
+    const outcome stopped = place.run("one", grid, {"--resume"}, {.signal = signal, .signal_when = place.folder / "stderr"});
+    CHECK(stopped.status == 130);
+    CHECK(stopped.err.find("tilt: waiting for another sweep in the same folder\ntilt: interrupted; ") == 0);
+  }
+  ::close(lock);
 }
 
 TEST_CASE("sweep: what cannot be used is refused before a run") {
@@ -171,6 +195,9 @@ TEST_CASE("sweep: what cannot be used is refused before a run") {
   refused({"learning_rate=1e-3,1e-2", "beta=0.1,-1"}, "cell learning_rate=1e-3,beta=-1: --beta: ");
   refused({"label_smoothing=0,0.1", "loss_type=sigmoid,ipo"},
           "cell label_smoothing=0,loss_type=ipo: --label-smoothing: the loss ipo does not use it; ");
+  const std::vector<std::string> by_loss{"loss_type=simpo,sigmoid"};  // of which the first has no reference to be far from
+  CHECK(place.run("by_loss", by_loss, {"--metric", "eval_kl"}).status == 0);
+  CHECK(place.run("neither", by_loss, {"--metric", "eval_los"}).err.find("--metric: no cell has") != std::string::npos);
   const outcome unknown = place.run("unknown", {"beta=0.1,0.2,0.3"}, {"--metric", "eval_los"});
   CHECK(unknown.status == 2);
   CHECK(unknown.err.find("--metric: no cell has \"eval_los\"; did you mean eval_loss?") != std::string::npos);
