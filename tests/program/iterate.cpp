@@ -151,7 +151,7 @@ TEST_CASE("iterate: a run that was killed, at whatever moment, goes on to the sa
   std::vector<std::string> again = saving;
   again.push_back("--resume");
   kill_at_random_moments(
-      6, place.folder / "killed", whole.seconds, [&](double after) { return into(place, "killed", again, after); },
+      kills_asked(6), place.folder / "killed", whole.seconds, [&](double after) { return into(place, "killed", again, after); },
       [&] { same(place, "whole", "killed"); });
 }
 

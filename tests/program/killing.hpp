@@ -9,13 +9,18 @@
 
 namespace tilt::test {
 
-/// Kills so many runs (TILT_KILLS, else `kills`) that write into `folder`, and counts only those that were truly under way.
+/// How many kills are asked for: TILT_KILLS, else `usual`.
+inline int kills_asked(int usual) {
+  const char* asked = std::getenv("TILT_KILLS");
+  return asked != nullptr ? std::atoi(asked) : usual;
+}
+
+/// Kills so many runs that write into `folder`, and counts only those that were truly under way.
 /// `run(seconds)` starts, or goes on, and is killed after them (0: never); `whole()` looks at what a run that ended has come to.
 /// A folder is begun anew after it, and it is let end at the third kill at the latest. How soon a kill comes follows the machine:
 /// sooner after a run that was faster, so that no speed makes a test of nothing.
 template <class Run, class Whole>
 void kill_at_random_moments(int kills, const std::filesystem::path& folder, double seconds, Run run, Whole whole) {
-  if (const char* asked = std::getenv("TILT_KILLS")) kills = std::atoi(asked);
   REQUIRE(kills > 0);
   std::mt19937 engine(7);
   double latest = seconds;

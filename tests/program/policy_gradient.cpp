@@ -145,7 +145,7 @@ TEST_CASE("policy gradients: a run that was killed, at whatever moment, goes on 
     std::vector<std::string> again = saving;
     again.push_back("--resume");
     kill_at_random_moments(
-        6, place.folder / "killed", whole.seconds, [&](double after) { return into(longer, "killed", again, after); },
+        kills_asked(6), place.folder / "killed", whole.seconds, [&](double after) { return into(longer, "killed", again, after); },
         [&] { CHECK(same(place, "whole", "killed")); });
   }
 }

@@ -169,6 +169,6 @@ TEST_CASE("killed at random moments, a run loses nothing") {
   const outcome whole = runs.run("whole");
   works(whole);
   kill_at_random_moments(
-      12, runs.folder / "killed", whole.seconds, [&](double after) { return runs.run("killed", {"--resume"}, after); },
+      kills_asked(12), runs.folder / "killed", whole.seconds, [&](double after) { return runs.run("killed", {"--resume"}, after); },
       [&] { runs.same("whole", "killed"); });
 }
