@@ -220,7 +220,7 @@ struct sweep_command {
       std::vector<std::string> arguments = arguments_of(cell);
       if (fs::exists(place)) arguments.emplace_back("--resume");
       const std::unique_ptr<std::FILE, int (*)(std::FILE*)> said(std::fopen(log.c_str(), "w"), &std::fclose);
-      if (said == nullptr) throw error(log.string() + ": cannot be written (" + std::strerror(errno) + ")");
+      if (said == nullptr) throw input_error(log.string() + ": cannot be written (" + std::strerror(errno) + "); make room, then --resume");
       end = run_self(arguments, ::fileno(said.get()));
     }
     if (end.interrupted()) return false;
@@ -285,7 +285,8 @@ struct sweep_command {
       for (const auto& [name, value] : r.metrics) names.push_back(name);
     if (!metric.empty() && !names.empty() && !has(results, metric))
       throw input_error("--metric: no cell has " + program::quoted(metric) + "; " +
-                        did_you_mean(metric, names, "sweep.tsv of another metric lists them"));
+                        did_you_mean(metric, names, "each run's metrics.jsonl names what it has") +
+                        " (the runs so far are kept: correct it and add --resume)");
   }
 
   int report(const std::vector<grid_axis>& axes, const std::vector<cell_result>& results) {

@@ -200,9 +200,12 @@ TEST_CASE("sweep: what cannot be used is refused before a run") {
   CHECK(place.run("neither", by_loss, {"--metric", "eval_los"}).err.find("--metric: no cell has") != std::string::npos);
   const outcome unknown = place.run("unknown", {"beta=0.1,0.2,0.3"}, {"--metric", "eval_los"});
   CHECK(unknown.status == 2);
-  CHECK(unknown.err.find("--metric: no cell has \"eval_los\"; did you mean eval_loss?") != std::string::npos);
+  CHECK(unknown.err.find(
+            "--metric: no cell has \"eval_los\"; did you mean eval_loss? (the runs so far are kept: correct it and add --resume)") !=
+        std::string::npos);
   CHECK(fs::exists(place.folder / "unknown/cells/beta=0.1/result.json"));  // which is there for a sweep that goes on
   CHECK_FALSE(fs::exists(place.folder / "unknown/cells/beta=0.2"));
+  CHECK(place.run("unknown", {"beta=0.1,0.2,0.3"}, {"--metric", "eval_loss", "--resume"}).status == 0);
   const outcome missing =
       tilt_program(place.folder, {"sweep", "--run", "none.json", "--output", (place.folder / "none").string(), "--grid", "beta=1"});
   CHECK(missing.status == 2);
